@@ -1,0 +1,2 @@
+//! The cmcp binary: configuration, commands, rendering.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The client side: relays between a host's stdio and a gateway.

@@ -1,0 +1,1 @@
+//! Digests, keys, times, report data and attestation evidence: pure functions of bytes.

@@ -1,0 +1,1 @@
+//! Strict JSON: one reading of every text, and the canonical forms that digests are taken over.

@@ -1,0 +1,1 @@
+//! The Model Context Protocol and its pipes, for servers and clients.

@@ -1,0 +1,1 @@
+//! Pure decisions: policy bundles, the catalog of approved tools, Cedar requests, inspection.

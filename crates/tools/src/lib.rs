@@ -1,0 +1,1 @@
+//! Tools that cMCP serves itself, behind the same trait as any upstream.
