@@ -1,2 +1,17 @@
 //! The cmcp binary: configuration, commands, rendering.
-fn main() {}
+
+mod cli;
+mod commands;
+mod config;
+mod generate;
+mod init;
+mod output;
+mod render;
+mod review;
+mod write;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::run(std::env::args_os())
+}

@@ -1,1 +1,42 @@
 //! The governing gateway: one life for every call, one append site for every outcome.
+//!
+//! [`startup`] turns [`Settings`] into a [`Ready`] gateway, [`serve`] binds the port. In between
+//! stands [`call`], the life of a call, read from top to bottom.
+
+mod admin;
+mod archive;
+mod call;
+mod children;
+mod clock;
+mod dial;
+mod discover;
+mod edge;
+mod evidence_state;
+mod ids;
+mod keeper;
+mod killswitch;
+mod ledger;
+mod recovery;
+mod refusal;
+mod reply;
+mod sessions;
+mod settings;
+mod sink;
+mod startup;
+mod store;
+mod telemetry;
+mod transport;
+mod upstream;
+
+pub use archive::{Archive, ArchiveError, ArchivedSession, ExportForm};
+pub use children::child_supervise;
+pub use clock::Clock;
+pub use cmcp_mcp::child::Launcher;
+pub use discover::{DiscoverError, Discovered, discover, measure};
+pub use edge::{ServeError, serve};
+pub use ledger::{Durability, Ledger, LedgerError, Receipt};
+pub use settings::{
+    DriftPolicy, Hosts, Listen, PrincipalEntry, RecordPer, Secret, Settings, SinkPolicy, Spawning,
+    StalenessPolicy, TokenHash,
+};
+pub use startup::{Bundle, Loaded, Ready, StartError, prepare};

@@ -1,1 +1,3 @@
 //! Tools that cMCP serves itself, behind the same trait as any upstream.
+
+pub mod sample;

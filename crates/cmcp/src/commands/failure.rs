@@ -1,0 +1,111 @@
+//! Why a command could not do what it was asked.
+
+use std::{io, path::PathBuf};
+
+use cmcp_json::{CanonError, Object, Value};
+use cmcp_policy::schema_check::ViolatedRule;
+
+use crate::{commands::Exit, config::fault::Problem, init::InitError, output::Output};
+
+/// Why a command could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{0}")]
+    Archive(cmcp_gateway::ArchiveError),
+    /// `policy explain`: the call would be refused before policy is asked.
+    #[error("deny: the arguments break the approved schema at `{place}`: {rule}; correct them")]
+    Arguments { rule: ViolatedRule, place: String },
+    #[error("{0}")]
+    Bridge(cmcp_connect::bridge::BridgeError),
+    #[error("a document has no canonical form: {0}")]
+    Canonical(CanonError),
+    /// Every problem, each with its own code.
+    #[error("the configuration has {} problems", .0.len())]
+    Config(Vec<Problem>),
+    #[error(
+        "{} has the form of the Python cMCP 0.7, which is converted as a whole; leave out `--tool`",
+        .path.display()
+    )]
+    ConvertWhole { path: PathBuf },
+    #[error("{} exists; choose another folder, or add `--force` to replace it", .path.display())]
+    Exists { path: PathBuf },
+    #[error("the explanation cannot be shown: {0}")]
+    Explanation(cmcp_json::ToValueError),
+    #[error("`{flag}` is `{value}`; write {expected}")]
+    Flag { flag: &'static str, value: String, expected: &'static str },
+    #[error("`{flag}` is not available in this version; leave it out, nothing else is checked for it")]
+    FlagLater { flag: &'static str },
+    #[error("{0}")]
+    Init(#[from] InitError),
+    #[error("standard input cannot be read: {0}; is it still open?")]
+    Input(io::Error),
+    #[error("{} has no session `{id}`; without `--session` its sessions are listed", .database.display())]
+    NoSession { id: String, database: PathBuf },
+    #[error("the running program cannot be read: {0}; start it from a readable file")]
+    Program(io::Error),
+    #[error("nothing was approved; type `yes`, or add `--yes` once you have seen the changes")]
+    NotApproved,
+    #[error("{}: {error}; check the path", .path.display())]
+    Read { path: PathBuf, error: io::Error },
+    #[error("the runtime does not start: {0}; check limits on threads and open files")]
+    Runtime(io::Error),
+    #[error("{0}")]
+    Serve(cmcp_gateway::ServeError),
+    #[error("{0}")]
+    Start(cmcp_gateway::StartError),
+    #[error("environment {name}: it is not set; export the bearer token, a gateway beyond this machine asks for it")]
+    TokenMissing { name: String },
+    #[error("`{flag}` names `{value}`, which is not known{hint}")]
+    Unknown { flag: &'static str, value: String, hint: String },
+    #[error("{}: {error}; check the folder and the rights to it", .path.display())]
+    Write { path: PathBuf, error: io::Error },
+}
+
+impl Failure {
+    /// What the process answers.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Flag { .. } | Self::FlagLater { .. } | Self::Unknown { .. } => Exit::Usage,
+            Self::Archive(_)
+            | Self::Arguments { .. }
+            | Self::Bridge(_)
+            | Self::Canonical(_)
+            | Self::Config(_)
+            | Self::ConvertWhole { .. }
+            | Self::Exists { .. }
+            | Self::Explanation(_)
+            | Self::Init(_)
+            | Self::Input(_)
+            | Self::NoSession { .. }
+            | Self::NotApproved
+            | Self::Program(_)
+            | Self::Read { .. }
+            | Self::Runtime(_)
+            | Self::Serve(_)
+            | Self::Start(_)
+            | Self::TokenMissing { .. }
+            | Self::Write { .. } => Exit::Failed,
+        }
+    }
+
+    /// One line for each problem, with its code; or one JSON document.
+    pub(crate) fn report(&self, output: Output) {
+        let lines: Vec<String> = match self {
+            Self::Config(problems) => problems
+                .iter()
+                .map(|problem| format!("{}: {problem}", problem.fault.code().as_str()))
+                .collect(),
+            other => vec![other.to_string()],
+        };
+        for line in &lines {
+            output.note(format!("error: {line}"));
+        }
+        let errors = match self {
+            Self::Config(problems) => problems.iter().map(Problem::to_json).collect(),
+            other => {
+                vec![Object::from([("message", Value::from(other.to_string()))]).into()]
+            }
+        };
+        output.json(&Object::from([("errors", Value::Array(errors))]).into());
+    }
+}

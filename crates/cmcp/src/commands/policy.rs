@@ -1,0 +1,144 @@
+//! `cmcp policy check` and `cmcp policy explain`.
+
+use cmcp_json::{Limits, Object, Value, parse};
+use cmcp_policy::{
+    decide::{Facts, Phase},
+    engine::Principal,
+    explain::Explanation,
+    session::SessionState,
+};
+
+use crate::{
+    cli::{PolicyArgs, PolicyExplainArgs},
+    commands::{Context, Exit, Failure},
+    config::{self, Config, Purpose, Request, documents::Documents, suggest},
+    output::Output,
+    render::table::{Table, shown},
+};
+
+pub(crate) fn check(arguments: &PolicyArgs, context: Context<'_>) -> Result<Exit, Failure> {
+    let output = context.output;
+    let (config, documents) = load(arguments, context)?;
+    for notice in &config.notices {
+        output.note(format!("note: {notice}"));
+    }
+    let (policies, tools) = (documents.bundle.policies(), documents.catalog.tools().len());
+    output.line(format!("✓ Policy valid: {policies} policies for {tools} tools"));
+    output.line(format!("  policy   {}", documents.bundle.hash()));
+    output.line(format!("  catalog  {}", documents.catalog.hash()));
+    let notices = config.notices.iter().map(|notice| Value::from(notice.as_str())).collect();
+    output.json(
+        &Object::from([
+            ("valid", Value::from(true)),
+            ("policies", count(policies)),
+            ("tools", count(tools)),
+            ("policy_digest", documents.bundle.hash().to_string().into()),
+            ("catalog_digest", documents.catalog.hash().to_string().into()),
+            ("notes", Value::Array(notices)),
+        ])
+        .into(),
+    );
+    Ok(Exit::Ok)
+}
+
+pub(crate) fn explain(arguments: &PolicyExplainArgs, context: Context<'_>) -> Result<Exit, Failure> {
+    let (config, documents) = load(&arguments.policy, context)?;
+    let explanation = explained(arguments, &config, &documents)?;
+    show(&explanation, context.output);
+    let document = cmcp_json::to_value(&explanation).map_err(Failure::Explanation)?;
+    context.output.json(&document);
+    Ok(if explanation.effect == "permit" { Exit::Ok } else { Exit::Failed })
+}
+
+fn load(arguments: &PolicyArgs, context: Context<'_>) -> Result<(Config, Documents), Failure> {
+    let request = Request {
+        file: &arguments.config,
+        environment: context.environment,
+        purpose: Purpose::Validate,
+        enforcement: None,
+    };
+    config::load(&request).map_err(Failure::Config)
+}
+
+fn explained(
+    arguments: &PolicyExplainArgs,
+    config: &Config,
+    documents: &Documents,
+) -> Result<Explanation, Failure> {
+    let PolicyExplainArgs { policy: _, tool, arguments: call, principal, workflow, sensitivity } =
+        arguments;
+    let catalog = &documents.catalog;
+    let unknown = |flag, value: &str, known: &mut dyn Iterator<Item = &str>| {
+        let similar = suggest::closest(value, known);
+        let hint = similar.map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
+        Failure::Unknown { flag, value: value.to_owned(), hint }
+    };
+    let approved = catalog.tool(tool).ok_or_else(|| {
+        unknown("--tool", tool, &mut catalog.tools().iter().map(|tool| tool.name.as_str()))
+    })?;
+    let server = catalog.server_of(approved).ok_or_else(|| {
+        unknown("--tool", tool, &mut std::iter::empty())
+    })?;
+    let anonymous = Principal::anonymous();
+    let caller = match principal {
+        None => &anonymous,
+        Some(name) => {
+            let mut known = config.principals.iter().map(|entry| &entry.principal);
+            known.find(|known| known.name == *name).ok_or_else(|| {
+                let names = config.principals.iter().map(|entry| entry.principal.name.as_str());
+                unknown("--principal", name, &mut { names })
+            })?
+        }
+    };
+    let mark = config.vocabulary.sensitivity(sensitivity).ok_or_else(|| {
+        unknown("--sensitivity", sensitivity, &mut config.vocabulary.labels().map(|(name, _)| name))
+    })?;
+    let wrong = |expected| Failure::Flag {
+        flag: "--arguments",
+        value: shown(call, 80),
+        expected,
+    };
+    let call = parse(call.as_bytes(), &Limits::REQUEST)
+        .map_err(|_| wrong("a JSON object, as '{\"path\": \"/srv/a\"}'"))?;
+    approved.check_arguments(&call).map_err(|violation| Failure::Arguments {
+        rule: violation.rule,
+        place: shown(&violation.instance, 200),
+    })?;
+    Ok(documents.engine.explain(&Facts {
+        phase: Phase::Ingress,
+        principal: caller,
+        tool: approved,
+        server,
+        arguments: &call,
+        session: &SessionState::inherit(mark, 0).view(),
+        workflow_id: workflow,
+        attestation_platform: "software-only",
+    }))
+}
+
+fn show(explanation: &Explanation, output: Output) {
+    output.line(format!("{}: {}", explanation.effect, explanation.summary));
+    let mut table = Table::new(["policy", "effect", "place", "why"]);
+    for trace in &explanation.policies {
+        let place = format!("{}:{}", trace.file, trace.line);
+        table.row([&trace.policy, trace.effect, &place, &trace.because]);
+    }
+    if !explanation.policies.is_empty() {
+        for line in table.lines() {
+            output.line(format!("  {line}"));
+        }
+    }
+    for error in &explanation.errors {
+        output.line(format!("  not judged: {}", shown(error, 200)));
+    }
+    for (name, text) in &explanation.advice {
+        output.line(format!("  advice to the caller: {name} = {}", shown(text, 200)));
+    }
+    for path in &explanation.redact {
+        output.line(format!("  taken out of the response: {path}"));
+    }
+}
+
+fn count(number: usize) -> Value {
+    Value::from(u64::try_from(number).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,251 @@
+//! What can be wrong with a configuration, where, and what to do about it.
+
+use std::{fmt, path::PathBuf};
+
+use cmcp_json::{Object, Value};
+use cmcp_policy::{
+    bundle::{BundleError, BundleSignatureError, KeysError, PolicyError},
+    catalog::{CatalogError, CatalogErrorKind},
+    sensitivity::VocabularyError,
+};
+
+pub(crate) use crate::config::code::Code;
+use crate::config::{documents, yaml::Position};
+
+/// One problem: a place and what is wrong there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) place: Place,
+    pub(crate) fault: Fault,
+}
+
+impl Problem {
+    pub(crate) fn at(file: &str, position: Position, fault: Fault) -> Self {
+        Self { place: Place::Line { file: file.to_owned(), position }, fault }
+    }
+
+    pub(crate) fn file(path: impl Into<PathBuf>, fault: Fault) -> Self {
+        Self { place: Place::File(path.into()), fault }
+    }
+
+    pub(crate) fn line(path: impl Into<PathBuf>, line: usize, fault: Fault) -> Self {
+        Self { place: Place::FileLine { path: path.into(), line }, fault }
+    }
+
+    /// For a reader that is a program.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut document = Object::from([
+            ("code", self.fault.code().as_str().to_owned()),
+            ("place", self.place.to_string()),
+            ("message", self.fault.to_string()),
+        ]);
+        let (line, column) = match &self.place {
+            Place::File(_) | Place::Variable(_) => (None, None),
+            Place::FileLine { line, .. } => (Some(*line), None),
+            Place::Line { position, .. } => (Some(position.line), Some(position.column)),
+        };
+        for (name, number) in [("line", line), ("column", column)] {
+            if let Some(number) = number.and_then(|number| u64::try_from(number).ok()) {
+                document.insert(name, number);
+            }
+        }
+        document.into()
+    }
+
+    pub(crate) fn variable(name: &'static str, fault: Fault) -> Self {
+        Self { place: Place::Variable(name), fault }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, fault } = self;
+        write!(f, "{place}: {fault}")
+    }
+}
+
+/// Where a problem is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    File(PathBuf),
+    FileLine { path: PathBuf, line: usize },
+    Line { file: String, position: Position },
+    Variable(&'static str),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::FileLine { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Line { file, position } => {
+                write!(f, "{file}:{}:{}", position.line, position.column)
+            }
+            Self::Variable(name) => write!(f, "environment {name}"),
+        }
+    }
+}
+
+/// What is wrong, and the remedy after the semicolon.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("an alias (`*name`) stands here; write the value out, aliases are not accepted")]
+    Alias,
+    #[error("an anchor (`&name`) stands here; remove it, anchors are not accepted")]
+    Anchor,
+    #[error("{0}")]
+    Bundle(BundleError),
+    #[error("{0}")]
+    Catalog(CatalogError),
+    #[error("the catalog is {actual}, not {expected}; review it and pin the new digest")]
+    CatalogHash { expected: String, actual: String },
+    #[error(
+        "`{key}` would change the catalog while the gateway runs; remove the key and restart with a newly pinned catalog"
+    )]
+    CatalogReload { key: String },
+    #[error("the database lies on a network file system ({kind}); put it on a local disk")]
+    DatabaseOnNetwork { kind: &'static str },
+    #[error("server `{server}` is to see `{name}`, which is not set; export it, or take it out of the server's `env`")]
+    ChildVariable { server: String, name: String },
+    #[error("values are nested deeper than {limit} levels; no key needs that")]
+    Depth { limit: usize },
+    #[error(
+        "development mode counts on loopback only and `listen_addr` is `{addr}`; listen on `127.0.0.1`, or set `danger_software_evidence: true` in the file as well"
+    )]
+    DevelopmentBeyondLoopback { addr: String },
+    #[error("a second document starts here; keep one document in the file")]
+    Documents,
+    #[error("`{key}` is set already on line {first}; keep one of the two")]
+    DuplicateKey { key: String, first: usize },
+    #[error("principal `{name}` is listed already on line {first}; give each its own name")]
+    DuplicatePrincipal { name: String, first: usize },
+    #[error(
+        "principal `{name}` has the token of `{other}`; give each principal a token of its own"
+    )]
+    DuplicateToken { name: String, other: String },
+    #[error("the file is not UTF-8; save it as UTF-8")]
+    Encoding,
+    #[error("the key is not plain text; write `name: value`")]
+    KeyNotText,
+    #[error("`{setting}` is not available in this version; {remedy}")]
+    Later { setting: String, remedy: &'static str },
+    #[error("{missing}; {remedy}")]
+    Missing { code: Code, missing: &'static str, remedy: &'static str },
+    #[error("`{key}` has no value; write {expected}, or remove the key")]
+    NoValue { key: String, expected: String },
+    #[error("`{key}` is {found}, and has keys of its own; write them indented below it")]
+    NotMapping { key: String, found: String },
+    #[error(
+        "no hardware evidence is available in this version; set `CMCP_DEV_MODE=1` while developing, or `danger_software_evidence: true`"
+    )]
+    NoHardware,
+    #[error(
+        "`listen_addr` is `{addr}`: plain HTTP beyond loopback shows tokens and data to the network; listen on `127.0.0.1`, or set `danger_plain_http: true` where something in front does TLS"
+    )]
+    PlainHttp { addr: String },
+    #[error("{0}")]
+    Policy(PolicyError),
+    #[error("the policy bundle is {actual}, not {expected}; review it and pin the new digest")]
+    PolicyHash { expected: String, actual: String },
+    #[error("{0}")]
+    Signature(BundleSignatureError),
+    #[error("{0}")]
+    SigningKeys(KeysError),
+    #[error("`sink_policy` has one of its two keys; set both, or neither")]
+    SinkPair,
+    #[error("the file is larger than {limit} bytes; check that it is the configuration")]
+    Size { limit: usize },
+    #[error(
+        "`attestation.provider: software-only` proves nothing about this machine; set `CMCP_DEV_MODE=1` while developing, or `danger_software_evidence: true`"
+    )]
+    SoftwareNotAsked,
+    #[error("the YAML is malformed ({info}); correct it here")]
+    Syntax { info: String },
+    #[error("the tag `{tag}` stands here; remove it, tags are not accepted")]
+    Tag { tag: String },
+    #[error("the tokens for calls and for operators are the same; set two different ones")]
+    TokensEqual,
+    #[error(
+        "`listen_addr` is `{addr}` and there is no token; set `CMCP_BEARER_TOKEN`, list `principals`, or listen on `127.0.0.1`"
+    )]
+    TokenlessBeyondLoopback { addr: String },
+    #[error("the document is not a mapping; write keys and values, as in `listen_addr: \"127.0.0.1:8443\"`")]
+    TopLevel,
+    #[error("`{key}` contains `..`; write the path without it")]
+    Traversal { key: String },
+    #[error("`{key}` is not a key of the configuration{hint}")]
+    UnknownKey { key: String, hint: String },
+    #[error("`{key}` names the sensitivity `{label}`, which is not in the vocabulary; use {known}")]
+    UnknownLabel { key: String, label: String, known: String },
+    #[error("the file cannot be read: {cause}; {remedy}")]
+    Unreadable { cause: String, remedy: &'static str },
+    #[error("`{key}` is {found}; write {expected}")]
+    Value { key: String, found: String, expected: String },
+    #[error("{reason}; {remedy}")]
+    Variable { code: Code, reason: &'static str, remedy: &'static str },
+    #[error("{0}")]
+    Vocabulary(#[from] VocabularyError),
+    #[error("everybody may write this file; take that right away (`chmod o-w`)")]
+    Writable,
+}
+
+impl Fault {
+    /// Whether a file could not be had at all.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Unreadable { .. })
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Catalog(CatalogError {
+                kind:
+                    CatalogErrorKind::ActionCollision(..) | CatalogErrorKind::ExposedTwice { .. },
+                ..
+            }) => Code::CatalogToolNameCollision,
+            Self::Signature(error) if documents::is_revoked(error) => Code::PolicySigningKeyRevoked,
+            Self::Signature(_) => Code::PolicySignatureInvalid,
+            Self::SigningKeys(_) => Code::PolicySigningKeyInvalid,
+            Self::CatalogHash { .. } => Code::CatalogHashMismatch,
+            Self::CatalogReload { .. } => Code::CatalogRestartRequired,
+            Self::DatabaseOnNetwork { .. } => Code::AuditStoreUnavailable,
+            Self::Later { setting, .. } if setting.starts_with("attestation.provider") => {
+                Code::AttestationProviderNotImplemented
+            }
+            Self::Missing { code, .. } | Self::Variable { code, .. } => *code,
+            Self::NoHardware | Self::SoftwareNotAsked => Code::AttestationProviderUnsupported,
+            Self::PolicyHash { .. } => Code::PolicyHashMismatch,
+            Self::Alias
+            | Self::Anchor
+            | Self::Bundle(_)
+            | Self::Catalog(_)
+            | Self::ChildVariable { .. }
+            | Self::Depth { .. }
+            | Self::DevelopmentBeyondLoopback { .. }
+            | Self::Documents
+            | Self::DuplicateKey { .. }
+            | Self::DuplicatePrincipal { .. }
+            | Self::DuplicateToken { .. }
+            | Self::Encoding
+            | Self::KeyNotText
+            | Self::Later { .. }
+            | Self::NoValue { .. }
+            | Self::NotMapping { .. }
+            | Self::PlainHttp { .. }
+            | Self::Policy(_)
+            | Self::SinkPair
+            | Self::Size { .. }
+            | Self::Syntax { .. }
+            | Self::Tag { .. }
+            | Self::TokensEqual
+            | Self::TokenlessBeyondLoopback { .. }
+            | Self::TopLevel
+            | Self::Traversal { .. }
+            | Self::UnknownKey { .. }
+            | Self::UnknownLabel { .. }
+            | Self::Unreadable { .. }
+            | Self::Value { .. }
+            | Self::Vocabulary(_)
+            | Self::Writable => Code::Config,
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! From checked values and the environment to types that cannot be wrong.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
+
+use cmcp_gateway::{Hosts, Listen, PrincipalEntry, SinkPolicy, TokenHash};
+use cmcp_policy::{
+    Compat,
+    engine::{AttributeValue, Principal},
+    mode::Mode,
+    path::JsonPath,
+    sensitivity::Vocabulary,
+};
+
+use crate::config::{
+    Config, Purpose, Request,
+    environment::{self, Environment},
+    evidence::{Asked, EvidenceSource, Provider},
+    fault::{Code, Fault, Problem},
+    files,
+    key::Key,
+    keys,
+    listen::{self, Credentials, Danger, RawListen},
+    pins::Pins,
+    principals::{Attribute, RawPrincipal},
+    values::{Item, Value, Values},
+};
+
+/// Builds the configuration; `None` when a part of it has no value because of a problem.
+pub(crate) fn build(
+    request: &Request<'_>,
+    file: &str,
+    values: Values,
+    problems: &mut Vec<Problem>,
+) -> Option<Config> {
+    let mut builder = Builder { request, file, values: &values, problems };
+    let development = builder.development();
+    let dangers = builder.dangers();
+    let raw_principals = builder.raw_principals();
+    let tokens = builder.tokens(&raw_principals);
+    let credentials = builder.credentials(&tokens, &raw_principals, development);
+    let listen = builder.listen(development, credentials, &dangers);
+    let pins = builder.pins(development);
+    let evidence = builder.evidence(development, &dangers);
+    let vocabulary = builder.vocabulary();
+    let sink_policy = builder.sink_policy(&vocabulary);
+    let redact = builder.parsed(&keys::REDACT, "a path into a result, as `$.structuredContent.a[*].b`", |text| {
+        JsonPath::parse_in_result(text).ok()
+    });
+    let hosts = builder.hosts();
+    let trust_domain = builder.trust_domain();
+    let session_drain = builder.session_drain();
+    let database = builder.database();
+    let modes = [
+        ("advisory", Mode::Advisory),
+        ("enforcing", Mode::Enforcing),
+        ("silent", Mode::Silent),
+    ];
+    let mode = request
+        .enforcement
+        .unwrap_or_else(|| values.pick(&keys::ENFORCEMENT_MODE, Mode::Enforcing, &modes));
+    let compat = values.pick(&keys::COMPAT, Compat::Off, &[("cmcp-0.7", Compat::V07)]);
+    Some(Config {
+        listen: listen?,
+        hosts,
+        principals: raw_principals.into_iter().filter_map(principal).collect(),
+        operator: tokens.operator.as_deref().map(|token| TokenHash::of(token.as_bytes())),
+        mode,
+        compat,
+        vocabulary,
+        sink_policy,
+        redact,
+        trust_domain,
+        pins,
+        evidence: evidence?,
+        session_drain,
+        database,
+        notices: Vec::new(),
+        values,
+    })
+}
+
+/// Tokens as the environment holds them; they live until their hashes are taken.
+struct Tokens {
+    shared: Option<String>,
+    operator: Option<String>,
+}
+
+struct Builder<'a> {
+    request: &'a Request<'a>,
+    file: &'a str,
+    values: &'a Values,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Builder<'_> {
+    fn environment(&self) -> &Environment {
+        self.request.environment
+    }
+
+    fn starts(&self) -> bool {
+        self.request.purpose == Purpose::Start
+    }
+
+    fn development(&mut self) -> bool {
+        let text = self.request.environment.text(&environment::DEV_MODE, self.problems);
+        match text.as_deref() {
+            None | Some("0") => false,
+            Some("1") => true,
+            Some(_) => {
+                let fault = Fault::Variable {
+                    code: Code::Config,
+                    reason: "it is neither `0` nor `1`",
+                    remedy: "set it to `1` for development mode, or unset it",
+                };
+                self.problems.push(Problem::variable(environment::DEV_MODE.name, fault));
+                false
+            }
+        }
+    }
+
+    fn dangers(&self) -> Vec<Danger> {
+        [
+            (&keys::DANGER_PLAIN_HTTP, Danger::PlainHttp),
+            (&keys::DANGER_SOFTWARE_EVIDENCE, Danger::SoftwareEvidence),
+        ]
+        .into_iter()
+        .filter(|(key, _)| self.values.flag(key))
+        .map(|(_, danger)| danger)
+        .collect()
+    }
+
+    fn raw_principals(&self) -> Vec<RawPrincipal> {
+        match self.values.value(&keys::PRINCIPALS) {
+            Some(Value::Principals(principals)) => principals,
+            _ => Vec::new(),
+        }
+    }
+
+    fn tokens(&mut self, principals: &[RawPrincipal]) -> Tokens {
+        let shared = self.token(&environment::BEARER_TOKEN);
+        let operator = self.token(&environment::OPERATOR_TOKEN);
+        let hash = |token: &String| cmcp_evidence::Sha256Digest::of(token.as_bytes()).hex();
+        let of_principal =
+            |token: &String| principals.iter().any(|one| one.token_sha256 == hash(token));
+        if operator.is_some() && operator == shared || operator.as_ref().is_some_and(of_principal) {
+            let problem = Problem::variable(environment::OPERATOR_TOKEN.name, Fault::TokensEqual);
+            self.problems.push(problem);
+        }
+        if shared.as_ref().is_some_and(of_principal) {
+            let fault = Fault::Variable {
+                code: Code::Config,
+                reason: "it is also the token of a principal",
+                remedy: "give the shared token a value of its own, or unset it",
+            };
+            self.problems.push(Problem::variable(environment::BEARER_TOKEN.name, fault));
+        }
+        Tokens { shared, operator }
+    }
+
+    fn token(&mut self, variable: &environment::Variable) -> Option<String> {
+        let token = self.request.environment.text(variable, self.problems)?;
+        if token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Some(token);
+        }
+        let fault = Fault::Variable {
+            code: Code::Config,
+            reason: "a token cannot hold blanks or characters beyond ASCII: no header carries them",
+            remedy: "set another one, as `openssl rand -hex 32` makes it",
+        };
+        self.problems.push(Problem::variable(variable.name, fault));
+        None
+    }
+
+    fn credentials(
+        &mut self,
+        tokens: &Tokens,
+        principals: &[RawPrincipal],
+        development: bool,
+    ) -> Credentials {
+        let strict = self.starts() && !development;
+        if strict && self.environment().get(environment::OPERATOR_TOKEN.name).is_none() {
+            self.missing(
+                environment::OPERATOR_TOKEN.name,
+                Code::OperatorTokenRequired,
+                "set it to a secret that callers do not have (`openssl rand -hex 32`)",
+            );
+        }
+        if tokens.shared.is_some() || !principals.is_empty() {
+            let shared = tokens.shared.as_deref().map(|token| TokenHash::of(token.as_bytes()));
+            return Credentials::Tokens { shared };
+        }
+        // A principal with a fault in it is a caller all the same: one message is enough.
+        let intended = self.environment().get(environment::BEARER_TOKEN.name).is_some()
+            || self.values.set(&keys::PRINCIPALS).is_some();
+        if intended {
+            return Credentials::ToCome;
+        }
+        if strict {
+            self.missing(
+                environment::BEARER_TOKEN.name,
+                Code::BearerTokenRequired,
+                "set it to a secret (`openssl rand -hex 32`), or list `principals` in the file",
+            );
+        }
+        if development { Credentials::None } else { Credentials::ToCome }
+    }
+
+    fn missing(&mut self, name: &'static str, code: Code, remedy: &'static str) {
+        let fault = Fault::Missing { code, missing: "it is not set", remedy };
+        self.problems.push(Problem::variable(name, fault));
+    }
+
+    fn listen(
+        &mut self,
+        development: bool,
+        credentials: Credentials,
+        dangers: &[Danger],
+    ) -> Option<Listen> {
+        let addr = match self.values.text(&keys::LISTEN_ADDR) {
+            None => listen::fallback(development, credentials),
+            Some(text) => {
+                let addr = listen::parse(&text);
+                if addr.is_none() {
+                    let expected = "`ip:port`, `[v6]:port` or `localhost:port`";
+                    self.mistaken(&keys::LISTEN_ADDR, &text, expected);
+                }
+                addr?
+            }
+        };
+        let raw = RawListen { addr, credentials, development, dangers };
+        match Listen::try_from(raw) {
+            Ok(listen) => Some(listen),
+            Err(fault) => {
+                let at = self.values.position(&keys::LISTEN_ADDR);
+                self.problems.push(Problem::at(self.file, at, fault));
+                None
+            }
+        }
+    }
+
+    fn pins(&mut self, development: bool) -> Pins {
+        let pins = Pins::read(self.request.environment, self.problems);
+        if self.starts() && !development {
+            for (variable, code, remedy) in [
+                (
+                    &environment::POLICY_HASH,
+                    Code::PolicyHashRequired,
+                    "set it to what `cmcp validate-bundle --bundle-path …` prints for the reviewed bundle",
+                ),
+                (
+                    &environment::CATALOG_HASH,
+                    Code::CatalogHashRequired,
+                    "set it to what `cmcp catalog show …` prints for the reviewed catalog",
+                ),
+            ] {
+                if self.environment().get(variable.name).is_none() {
+                    self.missing(variable.name, code, remedy);
+                }
+            }
+        }
+        pins
+    }
+
+    fn evidence(&mut self, development: bool, dangers: &[Danger]) -> Option<EvidenceSource> {
+        let providers = [("auto", Provider::Auto), ("software-only", Provider::Software)];
+        let provider = self.values.pick(&keys::PROVIDER, Provider::Auto, &providers);
+        let asked = if development {
+            Asked::Development
+        } else if dangers.contains(&Danger::SoftwareEvidence) {
+            Asked::Danger
+        } else {
+            Asked::Nobody
+        };
+        match EvidenceSource::choose(provider, asked) {
+            Ok(source) => Some(source),
+            Err(_) if !self.starts() => Some(EvidenceSource::ToCome),
+            Err(fault) => {
+                let at = self.values.position(&keys::PROVIDER);
+                self.problems.push(Problem::at(self.file, at, fault));
+                None
+            }
+        }
+    }
+
+    fn vocabulary(&mut self) -> Vocabulary {
+        let ranks = match self.values.value(&keys::VOCABULARY) {
+            Some(Value::Ranks(ranks)) => ranks,
+            _ => BTreeMap::new(),
+        };
+        let flags = match self.values.value(&keys::COMPLIANCE_DOMAINS) {
+            Some(Value::Flags(flags)) => flags,
+            _ => BTreeMap::new(),
+        };
+        let ranks = ranks.into_iter().filter_map(|(name, rank)| Some((name, rank.try_into().ok()?)));
+        Vocabulary::extended(ranks, flags).unwrap_or_else(|errors| {
+            let at = self
+                .values
+                .set(&keys::VOCABULARY)
+                .map_or_else(|| self.values.position(&keys::COMPLIANCE_DOMAINS), |set| set.at);
+            for error in errors {
+                self.problems.push(Problem::at(self.file, at, Fault::Vocabulary(error)));
+            }
+            Vocabulary::builtin()
+        })
+    }
+
+    fn sink_policy(&mut self, vocabulary: &Vocabulary) -> Option<SinkPolicy> {
+        let tools = match self.values.value(&keys::SINK_TOOLS) {
+            Some(Value::Texts(tools)) => Some(tools),
+            _ => None,
+        };
+        let response = self.values.text(&keys::SINK_RESPONSES);
+        let (tools, response) = match (tools, response) {
+            (None, None) => return None,
+            (Some(tools), Some(response)) => (tools, response),
+            (Some(_), None) | (None, Some(_)) => {
+                let set = self
+                    .values
+                    .set(&keys::SINK_TOOLS)
+                    .or_else(|| self.values.set(&keys::SINK_RESPONSES));
+                if let Some(set) = set {
+                    self.problems.push(Problem::at(self.file, set.at, Fault::SinkPair));
+                }
+                return None;
+            }
+        };
+        let known: Vec<String> =
+            vocabulary.labels().map(|(label, _)| format!("`{label}`")).collect();
+        let response_item =
+            Item { at: self.values.position(&keys::SINK_RESPONSES), text: response.clone() };
+        let labels = tools
+            .values()
+            .map(|item| (&keys::SINK_TOOLS, item))
+            .chain([(&keys::SINK_RESPONSES, &response_item)]);
+        for (key, Item { at, text }) in labels {
+            if vocabulary.sensitivity(text).is_none() {
+                let (key, label) = (key.path.to_owned(), text.clone());
+                let fault = Fault::UnknownLabel { key, label, known: known.join(", ") };
+                self.problems.push(Problem::at(self.file, *at, fault));
+            }
+        }
+        let response_max = tools.keys().map(|tool| (tool.clone(), response.clone())).collect();
+        let tool_max = tools.into_iter().map(|(tool, item)| (tool, item.text)).collect();
+        Some(SinkPolicy { tool_max, response_max })
+    }
+
+    fn hosts(&mut self) -> Hosts {
+        let hosts = self.parsed(&keys::ALLOWED_HOSTS, "a host name, with or without a port", |text| {
+            is_host(text).then(|| text.to_ascii_lowercase())
+        });
+        let origins = self.parsed(&keys::ALLOWED_ORIGINS, "a whole origin, as `https://app.example`", |text| {
+            is_origin(text).then(|| text.to_ascii_lowercase())
+        });
+        Hosts { hosts, origins }
+    }
+
+    fn parsed<T>(&mut self, key: &Key, expected: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let mut parsed = Vec::new();
+        for Item { at, text } in self.values.list(key) {
+            match read(&text) {
+                Some(value) => parsed.push(value),
+                None => {
+                    let found = format!("`{text}`");
+                    let (key, expected) = (key.path.to_owned(), expected.to_owned());
+                    let fault = Fault::Value { key, found, expected };
+                    self.problems.push(Problem::at(self.file, at, fault));
+                }
+            }
+        }
+        parsed
+    }
+
+    fn trust_domain(&mut self) -> String {
+        let text = self.values.text(&keys::TRUST_DOMAIN).unwrap_or_default();
+        let allowed =
+            |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+        if text.is_empty() || text.len() > 255 || !text.bytes().all(allowed) {
+            let expected = "a trust domain: lower-case letters, digits, `.`, `-` and `_`";
+            self.mistaken(&keys::TRUST_DOMAIN, &text, expected);
+        }
+        text
+    }
+
+    fn session_drain(&mut self) -> Duration {
+        let configured = Duration::from_secs(self.values.number(&keys::SESSION_DRAIN));
+        let variable = &environment::SESSION_DRAIN;
+        let Some(text) = self.request.environment.text(variable, self.problems) else {
+            return configured;
+        };
+        let seconds = f64::from_str(text.trim()).ok().filter(|seconds| (0.0..=3600.0).contains(seconds));
+        let (reason, remedy) = match seconds {
+            Some(seconds) if self.values.set(&keys::SESSION_DRAIN).is_none() => {
+                return Duration::from_secs_f64(seconds);
+            }
+            Some(_) => {
+                ("the file sets `session_close_drain_seconds` as well", "keep one of the two")
+            }
+            None => ("it is not a number of seconds", "set it to a number from 0 to 3600"),
+        };
+        let fault = Fault::Variable { code: Code::Config, reason, remedy };
+        self.problems.push(Problem::variable(variable.name, fault));
+        configured
+    }
+
+    fn database(&mut self) -> PathBuf {
+        let path = PathBuf::from(self.values.text(&keys::AUDIT_DB_PATH).unwrap_or_default());
+        if let Some(kind) = files::network_filesystem(&path) {
+            self.problems.push(Problem::file(&path, Fault::DatabaseOnNetwork { kind }));
+        }
+        path
+    }
+
+    fn mistaken(&mut self, key: &Key, found: &str, expected: &str) {
+        let fault = Fault::Value {
+            key: key.path.to_owned(),
+            found: format!("`{found}`"),
+            expected: expected.to_owned(),
+        };
+        self.problems.push(Problem::at(self.file, self.values.position(key), fault));
+    }
+}
+
+fn principal(raw: RawPrincipal) -> Option<PrincipalEntry> {
+    let RawPrincipal { at: _, name, token_sha256, attributes } = raw;
+    let attributes = attributes
+        .into_iter()
+        .map(|(name, attribute)| {
+            let value = match attribute {
+                Attribute::Bool(flag) => AttributeValue::Bool(flag),
+                Attribute::Long(number) => AttributeValue::Long(number),
+                Attribute::Set(texts) => AttributeValue::Set(texts),
+                Attribute::Text(text) => AttributeValue::String(text),
+            };
+            (name, value)
+        })
+        .collect();
+    let token = token_sha256.parse().ok()?;
+    Some(PrincipalEntry { principal: Principal { name, attributes }, token })
+}
+
+fn is_host(text: &str) -> bool {
+    let host = match text.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => host,
+        Some(_) | None => text,
+    };
+    let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:_".contains(&byte))
+}
+
+fn is_origin(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, host)| {
+        let letters = !scheme.is_empty()
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        letters && is_host(host)
+    })
+}

@@ -1,0 +1,50 @@
+//! The files that `cmcp init` writes beside the catalog.
+
+use cmcp_evidence::Timestamp;
+use cmcp_json::{Object, Value};
+
+use crate::render::pretty;
+
+/// The configuration.
+pub(crate) const CONFIG: &str = "\
+# Written by `cmcp init`. Every key: docs/configuration.md.
+attestation:
+  # Evidence of hardware where there is some. Software evidence has to be asked for: CMCP_DEV_MODE=1
+  # while developing on this machine, or `danger_software_evidence: true`.
+  provider: auto
+  # `advisory` lets denied calls pass and records them: a way to try a policy on real traffic.
+  enforcement_mode: enforcing
+policy_bundle_path: ./policies/
+catalog_path: ./catalog.json
+audit_db_path: ./audit.db
+listen_addr: \"127.0.0.1:8443\"
+
+# Callers with names and attributes that policies can use. The token itself stays with the caller:
+#   printf %s \"$TOKEN\" | sha256sum
+# principals:
+#   - name: support
+#     token_sha256: \"…\"
+#     attributes: {role: support, teams: [care]}
+";
+
+/// The starter policy.
+pub(crate) const POLICY: &str = include_str!("starter.cedar");
+
+/// The bundle's manifest.
+pub(crate) fn manifest(author: &str, now: Timestamp) -> String {
+    let members = [
+        ("version", "1".to_owned()),
+        ("authored_at", now.rfc3339()),
+        ("author_identity", author.to_owned()),
+        ("commit_sha", "0000000".to_owned()),
+    ];
+    pretty(&Value::from(Object::from(members)))
+}
+
+/// The files of the bundle, as paths inside of it.
+pub(crate) fn bundle(manifest: &str, schema: &str) -> Vec<(String, Vec<u8>)> {
+    [("manifest.json", manifest), ("schema.cedarschema", schema), ("starter.cedar", POLICY)]
+        .into_iter()
+        .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+        .collect()
+}

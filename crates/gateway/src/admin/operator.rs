@@ -1,0 +1,274 @@
+//! Closing a session, which its principal may do; lowering what it has seen and stopping a
+//! principal, which only the operator may.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use bytes::Bytes;
+use cmcp_json::{Limits, Object, Value};
+use http::StatusCode;
+
+use super::Asker;
+use crate::{
+    edge::{self, Operator},
+    keeper::CloseError,
+    startup::Gateway,
+};
+
+/// Closes a session and answers with its envelope. What it has seen goes on to the next one.
+pub(crate) async fn close(
+    State(gateway): State<Arc<Gateway>>,
+    asker: Asker,
+    Path(id): Path<String>,
+) -> Response {
+    let Some(session) = gateway.sessions.find(&id, asker.principal()) else {
+        return no_session(&id);
+    };
+    // In a task of its own: a caller that hangs up cannot leave a session half closed.
+    let closing = tokio::spawn(async move { gateway.close_session(&session, "closed").await });
+    match closing.await {
+        Ok(Ok(claim)) => edge::bytes(StatusCode::OK, Bytes::from(claim)),
+        Ok(Err(error)) => not_closed(&error),
+        Err(_) => edge::error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL_ERROR",
+            "closing failed",
+        ),
+    }
+}
+
+/// The operator lowers a principal's mark: its session is closed, and the next starts at `public`.
+pub(crate) async fn reset(
+    State(gateway): State<Arc<Gateway>>,
+    _: Operator,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Response {
+    let reason = match optional_reason(&body) {
+        Ok(reason) => reason,
+        Err(response) => return response,
+    };
+    let Some(session) = gateway.sessions.find(&id, None) else {
+        return no_session(&id);
+    };
+    let resetting = tokio::spawn(async move { gateway.reset_session(&session, &reason).await });
+    match resetting.await {
+        Ok(Ok(done)) => edge::json(
+            StatusCode::OK,
+            Object::from([
+                ("old_session_id", Value::from(done.old.as_str())),
+                ("new_session_id", Value::from(done.new.as_str())),
+                (
+                    "closed_session_max_sensitivity",
+                    Value::from(done.closed_sensitivity.as_str()),
+                ),
+                ("reset_count", Value::from(done.resets)),
+                ("status", Value::from("reset")),
+                ("attestation_stale", Value::from(done.stale)),
+            ]),
+        ),
+        Ok(Err(error)) => not_closed(&error),
+        Err(_) => edge::error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL_ERROR",
+            "the reset failed",
+        ),
+    }
+}
+
+/// Stops a principal's calls.
+pub(crate) async fn trip(
+    State(gateway): State<Arc<Gateway>>,
+    _: Operator,
+    body: Bytes,
+) -> Response {
+    let order = match Order::parse(&gateway, &body) {
+        Ok(order) => order,
+        Err(response) => return response,
+    };
+    // First the stop, then its record: from here on no further call of the agent is let in.
+    if !gateway.kill_switch.trip(&order.agent) {
+        return edge::error(
+            StatusCode::CONFLICT,
+            "KILL_SWITCH_TRIPPED",
+            "this agent is blocked already",
+        );
+    }
+    let tripping = tokio::spawn(async move {
+        let claim = gateway
+            .kill(&order.agent, &order.reason, &order.authorized_by)
+            .await;
+        (order.agent, claim)
+    });
+    match tripping.await {
+        Ok((agent, Ok(claim))) => {
+            let claim = claim.map_or(Value::Null, |bytes| {
+                cmcp_json::parse(&bytes, &Limits::DOCUMENT).unwrap_or(Value::Null)
+            });
+            edge::json(
+                StatusCode::OK,
+                Object::from([
+                    ("status", Value::from("tripped")),
+                    ("agent_id", Value::from(agent.as_str())),
+                    ("claim", claim),
+                ]),
+            )
+        }
+        // The principal stays blocked: a stop that could not be recorded is still a stop.
+        Ok((_, Err(error))) => not_closed(&error),
+        Err(_) => edge::error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL_ERROR",
+            "blocked, but its sessions were not closed",
+        ),
+    }
+}
+
+/// Lets a principal call again.
+pub(crate) async fn unblock(
+    State(gateway): State<Arc<Gateway>>,
+    _: Operator,
+    body: Bytes,
+) -> Response {
+    let order = match Order::parse(&gateway, &body) {
+        Ok(order) => order,
+        Err(response) => return response,
+    };
+    if !gateway.kill_switch.blocks(&order.agent) {
+        return edge::error(
+            StatusCode::NOT_FOUND,
+            "NOT_BLOCKED",
+            "this agent is not blocked",
+        );
+    }
+    if let Err(error) = gateway.ledger.block(order.agent.clone(), None).await {
+        return not_closed(&error.into());
+    }
+    gateway.kill_switch.unblock(&order.agent);
+    let session = gateway
+        .open_after_unblock(&order.agent, &order.reason, &order.authorized_by)
+        .await;
+    edge::json(
+        StatusCode::OK,
+        Object::from([
+            ("status", Value::from("unblocked")),
+            ("agent_id", Value::from(order.agent.as_str())),
+            (
+                "session_id",
+                session.map_or(Value::Null, |id| Value::from(id.as_str())),
+            ),
+            ("gateway_halted", Value::from(false)),
+        ]),
+    )
+}
+
+/// What an operator orders about an agent.
+struct Order {
+    agent: String,
+    reason: String,
+    authorized_by: String,
+}
+
+impl Order {
+    fn parse(gateway: &Gateway, body: &[u8]) -> Result<Self, Response> {
+        let body = object(body)?;
+        let reason = required(&body, "reason")?;
+        let authorized_by = required(&body, "authorized_by")?;
+        let agent = match body.get("agent_id") {
+            Some(_) => required(&body, "agent_id")?,
+            // With one principal there is no question whom the order concerns.
+            None => match gateway.principals.as_slice() {
+                [] => gateway.anonymous.name.clone(),
+                [only] => only.name.clone(),
+                [_, ..] => return Err(missing("agent_id")),
+            },
+        };
+        let known = agent == gateway.anonymous.name
+            || gateway
+                .principals
+                .iter()
+                .any(|principal| principal.name == agent);
+        if !known {
+            return Err(edge::error(
+                StatusCode::CONFLICT,
+                "NO_AGENT_IDENTITY",
+                "no principal has that `agent_id`",
+            ));
+        }
+        Ok(Self {
+            agent,
+            reason,
+            authorized_by,
+        })
+    }
+}
+
+fn optional_reason(body: &[u8]) -> Result<String, Response> {
+    if body.trim_ascii().is_empty() {
+        return Ok(String::new());
+    }
+    let body = object(body)?;
+    if body.contains_key("reason") {
+        required(&body, "reason")
+    } else {
+        Ok(String::new())
+    }
+}
+
+fn object(body: &[u8]) -> Result<Object, Response> {
+    let refuse = |text: &str| edge::error(StatusCode::BAD_REQUEST, "PARSE_ERROR", text);
+    match cmcp_json::parse(body, &Limits::REQUEST) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(refuse("the body must be a JSON object")),
+        Err(error) => Err(refuse(&error.to_string())),
+    }
+}
+
+fn required(body: &Object, name: &str) -> Result<String, Response> {
+    match body.get(name) {
+        None => Err(missing(name)),
+        Some(value) => match value.as_str().map(str::trim) {
+            Some(text) if !text.is_empty() && text.len() <= TEXT => Ok(text.to_owned()),
+            Some(_) | None => Err(edge::error(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "INVALID_FIELD",
+                &format!("`{name}` must be a non-empty string of at most {TEXT} bytes"),
+            )),
+        },
+    }
+}
+
+fn missing(name: &str) -> Response {
+    let text = format!("`{name}` is missing");
+    edge::error(StatusCode::UNPROCESSABLE_ENTITY, "MISSING_FIELD", &text)
+}
+
+fn no_session(id: &str) -> Response {
+    let message = format!("no open session has the id `{id}`");
+    edge::json(
+        StatusCode::NOT_FOUND,
+        Object::from([
+            ("error", "session_not_found"),
+            ("message", message.as_str()),
+        ]),
+    )
+}
+
+fn not_closed(error: &CloseError) -> Response {
+    match error {
+        CloseError::Closing => {
+            edge::error(StatusCode::CONFLICT, "SESSION_CLOSING", &error.to_string())
+        }
+        CloseError::Seal(_) => edge::error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "AUDIT_STORE_UNAVAILABLE",
+            &error.to_string(),
+        ),
+    }
+}
+
+/// Bytes of a reason or a name.
+const TEXT: usize = 1024;

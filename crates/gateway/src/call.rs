@@ -1,0 +1,408 @@
+//! The life of a call. [`Gateway::answer`] wraps [`Gateway::run`], so that every way out of it, a
+//! panic among them, passes the one append.
+
+mod cancel;
+mod entry;
+mod guard;
+mod incoming;
+mod story;
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use cmcp_json::{Limits, Value};
+use cmcp_mcp::upstream::{ToolCall, ToolReply, UpstreamError};
+use cmcp_policy::{
+    catalog::Approved,
+    decide::Phase,
+    inspect::{self, Inspected},
+    mode::Mode,
+    session::SessionState,
+};
+use futures_util::FutureExt;
+
+use crate::{
+    ids::CallRandom,
+    ledger::{AppendRequest, Durability, Receipt},
+    refusal::{Denial, Refusal},
+    sessions::{EnterError, Session, Stay},
+    settings::StalenessPolicy,
+    startup::Gateway,
+    upstream::Checked,
+};
+pub(crate) use cancel::{Cancel, pair};
+pub(crate) use entry::mode;
+use guard::Permitted;
+pub(crate) use incoming::{BODY_DEADLINE, Call};
+pub(crate) use story::Story;
+
+/// What a call came to, with everything its reply may need.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) outcome: Result<Cleared, Refusal>,
+    pub(crate) call_id: String,
+    pub(crate) session_id: Option<String>,
+    pub(crate) receipt: Option<Receipt>,
+    /// The denial that the mode let pass.
+    pub(crate) waived: Option<Denial>,
+    pub(crate) latency_us: u64,
+}
+
+impl Answered {
+    // Nothing of the call could be written: the log itself, or the system, refuses.
+    fn unlogged(refusal: Refusal) -> Self {
+        Self {
+            outcome: Err(refusal),
+            call_id: String::new(),
+            session_id: None,
+            receipt: None,
+            waived: None,
+            latency_us: 0,
+        }
+    }
+}
+
+/// A response that may return to the caller.
+#[derive(Debug)]
+pub(crate) enum Cleared {
+    /// The upstream's error, as it came.
+    Error {
+        /// The `error` member exactly as received.
+        bytes: Bytes,
+    },
+    /// The upstream's result, as it came or redacted.
+    Result {
+        /// The `result` member.
+        bytes: Bytes,
+        /// The same, parsed.
+        value: Value,
+    },
+}
+
+impl Gateway {
+    /// Answers one call. The future runs in a task of its own: a caller that hangs up cannot take
+    /// the record with it.
+    pub(crate) async fn answer(&self, call: &Call, mut cancel: Cancel) -> Answered {
+        let started = Instant::now();
+        let entered = CallRandom::draw().and_then(|random| Ok((random, self.enter(call)?)));
+        let (random, (stay, admitted)) = match entered {
+            Ok(entered) => entered,
+            Err(refusal) => return Answered::unlogged(refusal),
+        };
+        let session = Arc::clone(&stay.0);
+        let mut story = Story::new(self, call, &session, random);
+        let run = async {
+            admitted?;
+            self.run(call, &session, &mut story, &mut cancel).await
+        };
+        let outcome = AssertUnwindSafe(run)
+            .catch_unwind()
+            .await
+            .unwrap_or(Err(Refusal::Fault("a step of the call panicked")));
+        story.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.close_story(outcome, call, &session, story).await
+    }
+
+    /// The steps of a call, in the order that is the security property.
+    async fn run(
+        &self,
+        call: &Call,
+        session: &Arc<Session>,
+        story: &mut Story,
+        cancel: &mut Cancel,
+    ) -> Result<Cleared, Refusal> {
+        let tool = self.tool(call, story)?;
+        call.claims.check()?;
+        self.fresh_evidence(story)?;
+        tool.check_arguments(call.arguments())
+            .map_err(|e| Refusal::Arguments(e.to_string()))?;
+        let permitted = self.permit(call, tool, session, story)?;
+        if cancel.is_gone() {
+            return Err(Refusal::Cancelled { sent: false });
+        }
+        let checked = self.upstreams.check(&self.catalog, tool).await?;
+        self.declare(tool, session, &checked, story).await?;
+        self.intend(tool, session, story).await?;
+        let reply = self
+            .dispatch(tool, (permitted, checked), (session, story), cancel)
+            .await?;
+        let response = self.inspect(tool, reply, session, story)?;
+        self.clear(call, tool, session, story, response)
+    }
+
+    /// The approved tool of that exact name, unless this principal may never call it.
+    fn tool<'a>(&'a self, call: &Call, story: &mut Story) -> Result<&'a Approved, Refusal> {
+        let tool = self.catalog.tool(&call.tool).ok_or(Refusal::UnknownTool)?;
+        self.name(tool, story);
+        if self.kill_switch.blocks(&call.principal.name) {
+            return Err(Refusal::Killed);
+        }
+        // Advisory and silent modes let denied calls pass, so that they hide nothing either.
+        if self.settings.mode == Mode::Enforcing && !self.policy.visible(&call.principal, tool) {
+            return Err(Refusal::Hidden);
+        }
+        Ok(tool)
+    }
+
+    /// Names tool and server in the story, as far as they are known now.
+    fn name(&self, tool: &Approved, story: &mut Story) {
+        let server = self
+            .catalog
+            .server_of(tool)
+            .map_or("", |spec| spec.name.as_str());
+        story.names(tool, server, self.upstreams.observed(tool));
+    }
+
+    fn fresh_evidence(&self, story: &mut Story) -> Result<(), Refusal> {
+        if self.evidence.is_fresh(self.clock.now()) {
+            return Ok(());
+        }
+        match self.settings.staleness_policy {
+            StalenessPolicy::FailClosed => Err(Refusal::Stale),
+            StalenessPolicy::WarnOnly => {
+                story.note("attestation_stale");
+                Ok(())
+            }
+        }
+    }
+
+    /// Policy, before dispatch.
+    fn permit(
+        &self,
+        call: &Call,
+        tool: &Approved,
+        session: &Session,
+        story: &mut Story,
+    ) -> Result<Permitted<ToolCall>, Refusal> {
+        let view = self.seen(call, session)?;
+        if let Some(sinks) = &self.settings.sink_policy {
+            sinks.admits(&self.settings.vocabulary, tool, &view.max_sensitivity)?;
+        }
+        let facts = self.facts(call, tool, &view, Phase::Ingress)?;
+        let judged = guard::judge(
+            &self.policy,
+            self.settings.mode,
+            &facts,
+            self.tool_call(call, tool),
+        )
+        .map_err(Refusal::Denied)?;
+        story.judged(&judged);
+        Ok(judged.value)
+    }
+
+    /// Writes down which listing the comparison rests on, once per session and listing.
+    async fn declare(
+        &self,
+        tool: &Approved,
+        session: &Session,
+        checked: &Checked,
+        story: &mut Story,
+    ) -> Result<(), Refusal> {
+        if let Some(drift) = &checked.tolerated {
+            tracing::warn!(tool = %tool.name, %drift, "a changed definition is let pass by configuration");
+            story.note("catalog_drift");
+        }
+        if !session.declare(tool.server, checked.offered.generation) {
+            return Ok(());
+        }
+        if let Some(kind) = entry::declarations(story, &checked.offered, self.clock.now()) {
+            let request = AppendRequest::plain(session.log, kind, Durability::Process);
+            self.ledger.append(request).await?;
+        }
+        Ok(())
+    }
+
+    /// A call that may change something is durable in the log before it is dispatched.
+    async fn intend(
+        &self,
+        tool: &Approved,
+        session: &Session,
+        story: &mut Story,
+    ) -> Result<(), Refusal> {
+        if tool.read_only() {
+            return Ok(());
+        }
+        let kind = entry::intent(story);
+        let receipt = self
+            .ledger
+            .append(AppendRequest::plain(session.log, kind, Durability::Disk))
+            .await?;
+        story.intent = Some(receipt.seq);
+        Ok(())
+    }
+
+    async fn dispatch(
+        &self,
+        tool: &Approved,
+        (permitted, checked): (Permitted<ToolCall>, Checked),
+        (session, story): (&Session, &mut Story),
+        cancel: &mut Cancel,
+    ) -> Result<ToolReply, Refusal> {
+        let call = permitted.spend();
+        let mut offered = checked.offered;
+        for _ in 0..RELISTED {
+            let call = ToolCall {
+                listed: Some(offered.generation),
+                ..call.clone()
+            };
+            let reply = tokio::select! {
+                biased;
+                () = cancel.gone() => Err(Refusal::Cancelled { sent: true }),
+                () = session.aborted() => Err(Refusal::Cancelled { sent: true }),
+                reply = self.upstreams.dispatch(tool, call) => reply,
+            };
+            // A process that was started for this call has been measured only now.
+            self.name(tool, story);
+            match reply {
+                // Nothing was sent: the server may offer something else since it was compared.
+                Err(Refusal::Upstream(UpstreamError::Stale)) => {
+                    offered = self.upstreams.check(&self.catalog, tool).await?.offered;
+                }
+                reply => return reply,
+            }
+        }
+        Err(Refusal::Upstream(UpstreamError::Stale))
+    }
+
+    /// Structure denies, content labels; what was seen raises the session even when it is blocked.
+    fn inspect(
+        &self,
+        tool: &Approved,
+        reply: ToolReply,
+        session: &Session,
+        story: &mut Story,
+    ) -> Result<Cleared, Refusal> {
+        story.respond(&reply);
+        self.raise(session, &tool.sensitivity, story);
+        session.update(|state| state.note_call(tool));
+        match reply {
+            ToolReply::Error { message, bytes, .. } => {
+                let error = cmcp_json::parse(&bytes, &Limits::RESPONSE).unwrap_or(Value::Null);
+                let inspected = inspect::inspect_error(&message, error.get("data"));
+                self.note_inspected(inspected, session, story);
+                Ok(Cleared::Error { bytes })
+            }
+            ToolReply::Result { bytes, mut value } => {
+                if value.get("resultType").and_then(Value::as_str) == Some("input_required") {
+                    return Err(Refusal::InputRequired);
+                }
+                let extra = [story.redact.as_slice(), self.settings.redact.as_slice()].concat();
+                let inspected = inspect::inspect(&mut value, tool, &extra)
+                    .map_err(|e| Refusal::OutputSchema(e.to_string()))?;
+                let untouched = inspected.redactions.is_empty();
+                self.note_inspected(inspected, session, story);
+                let bytes = if untouched {
+                    bytes
+                } else {
+                    Bytes::from(value.to_vec())
+                };
+                Ok(Cleared::Result { bytes, value })
+            }
+        }
+    }
+
+    /// What the content shows may raise the session, never lower it.
+    fn note_inspected(&self, inspected: Inspected, session: &Session, story: &mut Story) {
+        let content = inspected
+            .sensitivity
+            .and_then(|name| self.settings.vocabulary.sensitivity(name));
+        if let Some(label) = content {
+            self.raise(session, &label, story);
+        }
+        if inspected.labels.contains(INJECTION) {
+            session.update(SessionState::note_injection);
+        }
+        story.inspected(inspected);
+    }
+
+    /// Policy once more, over what came back.
+    fn clear(
+        &self,
+        call: &Call,
+        tool: &Approved,
+        session: &Session,
+        story: &mut Story,
+        response: Cleared,
+    ) -> Result<Cleared, Refusal> {
+        if let Some(sinks) = &self.settings.sink_policy {
+            sinks.releases(&self.settings.vocabulary, tool)?;
+        }
+        let view = self.seen(call, session)?;
+        let egress = Phase::Egress {
+            response_size_bytes: response.size(),
+            labels: &story.labels,
+        };
+        let facts = self.facts(call, tool, &view, egress)?;
+        let judged = guard::judge(&self.policy, self.settings.mode, &facts, response)
+            .map_err(Refusal::Egress)?;
+        story.judged_egress(&judged);
+        Ok(judged.value.spend())
+    }
+
+    /// The one append of an outcome. Without its receipt the caller learns nothing of the result.
+    async fn close_story(
+        &self,
+        outcome: Result<Cleared, Refusal>,
+        call: &Call,
+        session: &Arc<Session>,
+        mut story: Story,
+    ) -> Answered {
+        let kind = entry::outcome(call, session, &outcome, &story);
+        let durability = if story.changes_nothing() {
+            Durability::Process
+        } else {
+            Durability::Disk
+        };
+        let request = AppendRequest {
+            log: session.log,
+            kind,
+            durability,
+            salts: Some(Box::new(story.salts())),
+            mark: story.mark.take(),
+        };
+        let appended = self.ledger.append(request).await;
+        self.telemetry.call(&outcome, story.latency_us);
+        self.log_line(&outcome, session, call, story.call_id());
+        if let Some(count) = session.count_run(&call.tool) {
+            self.note_run(session, &call.tool, count).await;
+        }
+        let (outcome, receipt) = match appended {
+            Ok(receipt) => (outcome, Some(receipt)),
+            Err(error) => (Err(Refusal::from(error)), None),
+        };
+        let outcome = match (&receipt, outcome) {
+            (Some(receipt), Ok(cleared)) => self
+                .per_call_record(session, story.call_id(), receipt)
+                .await
+                .map(|()| cleared),
+            (_, outcome) => outcome,
+        };
+        Answered {
+            outcome,
+            call_id: story.call_id().to_owned(),
+            session_id: Some(session.id.clone()),
+            receipt,
+            waived: story.waived,
+            latency_us: story.latency_us,
+        }
+    }
+
+    fn enter(&self, call: &Call) -> Result<(Stay, Result<(), Refusal>), Refusal> {
+        let label = call.claims.session.as_deref();
+        match self.stay(&call.principal, label, None) {
+            Ok(stay) => Ok((stay, Ok(()))),
+            // Refused, yet not unseen: the principal's own session records it.
+            Err(EnterError::Full(full)) => match self.stay(&call.principal, None, None) {
+                Ok(stay) => Ok((stay, Err(Refusal::TooManySessions(full)))),
+                Err(EnterError::Full(full)) => Err(Refusal::TooManySessions(full)),
+                Err(EnterError::Open(refusal)) => Err(refusal),
+            },
+            Err(EnterError::Open(refusal)) => Err(refusal),
+        }
+    }
+}
+
+/// How often a call looks again at a server that keeps changing.
+const RELISTED: usize = 3;
+/// The label of a response that carries the marks of an injection.
+const INJECTION: &str = "suspicious";

@@ -1,0 +1,92 @@
+//! The HTTP edge: listening, limits on peers, who is calling, and the routes. Everything behind
+//! it speaks in types.
+
+mod auth;
+mod mcp;
+mod serve;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
+};
+use bytes::Bytes;
+use cmcp_json::{Object, Value};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::{admin, startup::Gateway};
+pub(crate) use auth::{Caller, Operator};
+pub use serve::{ServeError, serve};
+
+/// All routes of the gateway.
+fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/mcp", post(mcp::post).fallback(method_not_allowed))
+        .route("/tools/list", get(mcp::tools_list))
+        .route("/health", get(health))
+        .route("/readyz", get(admin::ready))
+        .route("/metrics", get(admin::metrics))
+        .route("/sessions/{id}/trace-claim", get(admin::claim))
+        .route("/sessions/{id}/trust-record", get(admin::record))
+        .route(
+            "/sessions/{id}/calls/{call}/trust-record",
+            get(admin::call_record),
+        )
+        .route("/sessions/{id}/close", post(admin::close))
+        .route("/sessions/{id}/reset", post(admin::reset))
+        .route("/audit/export", get(admin::export))
+        .route("/kill-switch/trip", post(admin::trip))
+        .route("/kill-switch/unblock", post(admin::unblock))
+        .fallback(any(not_found))
+        .with_state(gateway)
+}
+
+async fn health() -> Response {
+    json(
+        StatusCode::OK,
+        Object::from([("status", Value::from("ok"))]),
+    )
+}
+
+async fn not_found() -> Response {
+    error(StatusCode::NOT_FOUND, "NOT_FOUND", "no such route")
+}
+
+async fn method_not_allowed(State(_): State<Arc<Gateway>>) -> Response {
+    let mut response = StatusCode::METHOD_NOT_ALLOWED.into_response();
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+/// A JSON answer.
+pub(crate) fn json(status: StatusCode, body: Object) -> Response {
+    bytes(status, Bytes::from(Value::Object(body).to_vec()))
+}
+
+/// An answer whose body is JSON already.
+pub(crate) fn bytes(status: StatusCode, body: Bytes) -> Response {
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An error of a route that is not MCP's.
+pub(crate) fn error(status: StatusCode, code: &str, text: &str) -> Response {
+    json(
+        status,
+        Object::from([
+            ("error", Value::from(text)),
+            ("error_code", Value::from(code)),
+        ]),
+    )
+}

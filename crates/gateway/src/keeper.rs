@@ -1,0 +1,407 @@
+//! The end of a session: no further call, the last entry, the records, the seal.
+
+mod documents;
+
+use std::sync::Arc;
+
+use cmcp_evidence::Sha256Digest;
+use cmcp_policy::sensitivity::Sensitivity;
+use cmcp_record::audit::{
+    AttestationRefresh, Count, KillSwitch as KillEntry, Kind, RecordPer as LogRecordPer,
+    SessionEnd, SessionReset, SessionStart, SuspiciousSequence, Switched, Text,
+};
+
+use crate::{
+    call::{self, Call, Story},
+    ledger::{AppendRequest, Durability, LedgerError, Mark, Receipt},
+    refusal::Refusal,
+    sessions::{NewSession, Session, Stay},
+    settings::RecordPer,
+    startup::Gateway,
+};
+pub(crate) use documents::{SealError, Sealing};
+
+/// Why a session was not closed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CloseError {
+    /// Somebody else is closing it.
+    #[error("the session is being closed already")]
+    Closing,
+    /// Its records could not be made or stored; it stays open.
+    #[error("{0}")]
+    Seal(#[from] SealError),
+}
+
+impl From<LedgerError> for CloseError {
+    fn from(error: LedgerError) -> Self {
+        Self::Seal(error.into())
+    }
+}
+
+/// What a reset did.
+#[derive(Debug)]
+pub(crate) struct ResetDone {
+    pub(crate) old: String,
+    pub(crate) new: String,
+    pub(crate) closed_sensitivity: String,
+    pub(crate) resets: u64,
+    pub(crate) stale: bool,
+}
+
+impl Gateway {
+    /// The first entry of a session's log, queued before any other.
+    pub(crate) fn open_log(&self, session: &Session) -> Result<(), Refusal> {
+        let view = session.view();
+        let start = SessionStart {
+            binary: self.settings.binary_digest,
+            catalog: self.catalog.hash(),
+            config: self.settings.config_digest,
+            durability_read: cmcp_record::audit::Durability::Process,
+            durability_write: cmcp_record::audit::Durability::Disk,
+            evidence: self.evidence.digest(),
+            inherited: view.max_sensitivity.rank() > 0,
+            label: session.label.as_deref().map(Text::new),
+            mode: call::mode(self.settings.mode),
+            platform: Text::new(self.evidence.platform_name()),
+            policy: self.bundle.hash,
+            predecessor: session.predecessor.as_deref().map(Text::new),
+            principal: Text::new(&session.principal.name),
+            record_per: match self.settings.record_per {
+                RecordPer::Call => LogRecordPer::Call,
+                RecordPer::Session => LogRecordPer::Session,
+            },
+            sensitivity: Text::new(view.max_sensitivity.name()),
+        };
+        let first = AppendRequest::plain(
+            session.log,
+            Kind::SessionStart(Box::new(start)),
+            Durability::Process,
+        );
+        // The receipt is not waited for: every later entry of this log stands behind it, and fails
+        // if it failed.
+        self.ledger.open(
+            session.id.clone(),
+            session.principal.name.clone(),
+            session.label.clone(),
+            first,
+        )?;
+        Ok(())
+    }
+
+    /// Closes a session and answers with its envelope.
+    pub(crate) async fn close_session(
+        &self,
+        session: &Arc<Session>,
+        reason: &str,
+    ) -> Result<Vec<u8>, CloseError> {
+        if !session.start_closing() {
+            return Err(CloseError::Closing);
+        }
+        let closed = self.close_with(session, reason, None).await;
+        self.settle(session, closed)
+    }
+
+    /// The operator's reset: the session is closed, and its principal starts again at `public`.
+    pub(crate) async fn reset_session(
+        &self,
+        session: &Arc<Session>,
+        reason: &str,
+    ) -> Result<ResetDone, CloseError> {
+        if !session.start_closing() {
+            return Err(CloseError::Closing);
+        }
+        let new = crate::ids::uuid().map_err(|_| SealError::Randomness)?;
+        let principal = &session.principal.name;
+        let before = session.view().max_sensitivity;
+        let mark = self.sessions.reset_mark(principal, Sensitivity::public());
+        let entry = SessionReset {
+            closed: Text::new(&session.id),
+            reason: Text::new(reason),
+            reset_count: Count::new(mark.resets),
+            sensitivity: Text::new(mark.sensitivity.name()),
+            sensitivity_before: Text::new(before.name()),
+            successor: Text::new(&new),
+        };
+        let request = AppendRequest {
+            log: session.log,
+            kind: Kind::SessionReset(entry),
+            durability: Durability::Disk,
+            salts: None,
+            mark: Some(Mark {
+                principal: principal.clone(),
+                sensitivity: mark.sensitivity.name().to_owned(),
+                resets: mark.resets,
+            }),
+        };
+        let closed = match self.ledger.append(request).await {
+            Ok(_) => self.close_with(session, "reset", Some(&new)).await,
+            Err(error) => {
+                // What could not be written did not happen.
+                self.sessions.raise_mark(principal, &before);
+                Err(error.into())
+            }
+        };
+        self.settle(session, closed)?;
+        self.open_successor(session, &new);
+        Ok(ResetDone {
+            old: session.id.clone(),
+            new,
+            closed_sensitivity: before.name().to_owned(),
+            resets: mark.resets,
+            stale: !self.evidence.is_fresh(self.clock.now()),
+        })
+    }
+
+    /// Stores the block and closes the principal's sessions; the last envelope, if any.
+    pub(crate) async fn kill(
+        &self,
+        agent: &str,
+        reason: &str,
+        authorized_by: &str,
+    ) -> Result<Option<Vec<u8>>, CloseError> {
+        self.ledger
+            .block(agent.to_owned(), Some(reason.to_owned()))
+            .await?;
+        let mut claim = None;
+        for session in self.sessions.all() {
+            if session.principal.name != agent || !session.start_closing() {
+                continue;
+            }
+            let entry = kill_entry(agent, reason, authorized_by, Switched::Tripped);
+            let closed = match self.note(&session, entry).await {
+                Ok(()) => self.close_with(&session, "kill_switch", None).await,
+                Err(error) => Err(error.into()),
+            };
+            claim = Some(self.settle(&session, closed)?);
+        }
+        Ok(claim)
+    }
+
+    /// Opens the principal's next session with the operator's order as its second entry.
+    pub(crate) async fn open_after_unblock(
+        &self,
+        agent: &str,
+        reason: &str,
+        authorized_by: &str,
+    ) -> Option<String> {
+        let principal = self
+            .principals
+            .iter()
+            .chain(std::iter::once(&self.anonymous))
+            .find(|principal| principal.name == agent)?;
+        let stay = self.stay(principal, None, None).ok()?;
+        let entry = kill_entry(agent, reason, authorized_by, Switched::Unblocked);
+        self.note(&stay.0, entry).await.ok()?;
+        Some(stay.0.id.clone())
+    }
+
+    /// Closes every session, at the gateway's own end.
+    pub(crate) async fn close_all(&self, reason: &str) {
+        for session in self.sessions.all() {
+            if let Err(error) = self.close_session(&session, reason).await {
+                tracing::error!(session = %session.id, %error, "a session was not sealed; the next start seals it");
+            }
+        }
+    }
+
+    /// Enters or opens a session of a principal.
+    pub(crate) fn stay(
+        &self,
+        principal: &Arc<cmcp_policy::engine::Principal>,
+        label: Option<&str>,
+        new: Option<NewSession>,
+    ) -> Result<Stay, crate::sessions::EnterError<Refusal>> {
+        use crate::sessions::EnterError;
+        let new = match new {
+            Some(new) => new,
+            None => NewSession {
+                id: crate::ids::uuid().map_err(|_| {
+                    EnterError::Open(Refusal::Fault("no randomness from the system"))
+                })?,
+                predecessor: None,
+            },
+        };
+        let open = |session: &Session| self.open_log(session);
+        let stay = self
+            .sessions
+            .enter(principal, label, self.clock.now(), open, new)?;
+        // Another session of the same principal may have seen more since.
+        if let Some(mark) = self.sessions.mark(&principal.name) {
+            stay.0.update(|state| state.raise(&mark.sensitivity));
+        }
+        Ok(stay)
+    }
+
+    /// Raises what the session and its principal have seen, even when the response is blocked.
+    pub(crate) fn raise(&self, session: &Session, label: &Sensitivity, story: &mut Story) {
+        session.update(|state| state.raise(label));
+        let name = &session.principal.name;
+        if let Some(mark) = self.sessions.raise_mark(name, label) {
+            story.mark = Some(Mark {
+                principal: name.clone(),
+                sensitivity: mark.sensitivity.name().to_owned(),
+                resets: mark.resets,
+            });
+        }
+    }
+
+    /// Renews the evidence and says so in every open session's log.
+    pub(crate) async fn renew_evidence(&self, now: cmcp_evidence::Timestamp) {
+        if let Err(error) = self.evidence.renew(now) {
+            tracing::warn!(%error, "the attestation evidence could not be renewed; trying again");
+            return;
+        }
+        let entry = Kind::AttestationRefresh(AttestationRefresh {
+            collected: now,
+            evidence: self
+                .evidence
+                .digest()
+                .unwrap_or_else(|| Sha256Digest::of(&[])),
+            platform: Text::new(self.evidence.platform_name()),
+            validity_seconds: Count::new(self.evidence.validity().as_secs()),
+        });
+        for session in self.sessions.all() {
+            if let Err(error) = self.note(&session, entry.clone()).await {
+                tracing::warn!(session = %session.id, %error, "the renewal was not noted");
+            }
+        }
+    }
+
+    /// Notes a run of calls to one tool.
+    pub(crate) async fn note_run(&self, session: &Session, tool: &str, count: u64) {
+        let entry = SuspiciousSequence {
+            count: Count::new(count),
+            tool: Text::new(tool),
+        };
+        if let Err(error) = self.note(session, Kind::SuspiciousSequence(entry)).await {
+            tracing::warn!(session = %session.id, %error, "a suspicious sequence was not noted");
+        }
+    }
+
+    /// The trust record of one call, where one is made per call.
+    pub(crate) async fn per_call_record(
+        &self,
+        session: &Session,
+        call_id: &str,
+        receipt: &Receipt,
+    ) -> Result<(), Refusal> {
+        if self.settings.record_per == RecordPer::Session {
+            return Ok(());
+        }
+        let sealing = Sealing {
+            log: session.log,
+            id: session.id.clone(),
+            principal: session.principal.name.clone(),
+            label: session.label.clone(),
+            root: receipt.root,
+            calls: receipt.calls,
+            data_class: session.view().max_sensitivity.name().to_owned(),
+        };
+        let record = self
+            .trust_record(&sealing)
+            .map_err(|_| Refusal::Fault("the call's trust record could not be made"))?;
+        self.ledger
+            .call_record(session.log, call_id.to_owned(), record)
+            .await?;
+        Ok(())
+    }
+
+    async fn note(&self, session: &Session, kind: Kind) -> Result<(), LedgerError> {
+        let request = AppendRequest::plain(session.log, kind, Durability::Process);
+        self.ledger.append(request).await.map(|_| ())
+    }
+
+    async fn close_with(
+        &self,
+        session: &Arc<Session>,
+        reason: &str,
+        successor: Option<&str>,
+    ) -> Result<Vec<u8>, CloseError> {
+        if tokio::time::timeout(self.settings.session_drain, session.drained())
+            .await
+            .is_err()
+        {
+            // What the upstream does with them nobody knows; the log says so, and then ends.
+            tracing::warn!(session = %session.id, "closing with calls in flight; they end as unknown");
+            session.abort();
+            session.drained().await;
+        }
+        let sensitivity = session.view().max_sensitivity;
+        let end = SessionEnd {
+            reason: Text::new(reason),
+            sensitivity: Text::new(sensitivity.name()),
+            successor: successor.map(Text::new),
+        };
+        let request = AppendRequest::plain(session.log, Kind::SessionEnd(end), Durability::Disk);
+        let receipt = self.ledger.append(request).await?;
+        let sealing = Sealing {
+            log: session.log,
+            id: session.id.clone(),
+            principal: session.principal.name.clone(),
+            label: session.label.clone(),
+            root: receipt.root,
+            calls: receipt.calls,
+            data_class: sensitivity.name().to_owned(),
+        };
+        Ok(self.seal(sealing).await?)
+    }
+
+    // A session that could not be sealed stays, so that closing it can be tried again.
+    fn settle(
+        &self,
+        session: &Arc<Session>,
+        closed: Result<Vec<u8>, CloseError>,
+    ) -> Result<Vec<u8>, CloseError> {
+        match closed {
+            Ok(claim) => {
+                self.sessions.remove(session);
+                self.telemetry.sealed();
+                Ok(claim)
+            }
+            Err(error) => {
+                session.reopen();
+                Err(error)
+            }
+        }
+    }
+
+    fn open_successor(&self, session: &Session, id: &str) {
+        let new = NewSession {
+            id: id.to_owned(),
+            predecessor: Some(session.id.clone()),
+        };
+        if self
+            .stay(&session.principal, session.label.as_deref(), Some(new))
+            .is_err()
+        {
+            tracing::warn!(principal = %session.principal.name, "the successor is opened with the next call");
+        }
+    }
+
+    /// The operational log's line: identifiers and codes, never arguments or responses.
+    pub(crate) fn log_line(
+        &self,
+        outcome: &Result<call::Cleared, Refusal>,
+        session: &Session,
+        call: &Call,
+        call_id: &str,
+    ) {
+        let Err(refusal) = outcome else { return };
+        tracing::info!(
+            session = %session.id,
+            call = %call_id,
+            principal = %call.principal.name,
+            code = refusal.code(),
+            "a call was refused"
+        );
+    }
+}
+
+fn kill_entry(agent: &str, reason: &str, authorized_by: &str, switched: Switched) -> Kind {
+    Kind::KillSwitch(KillEntry {
+        agent: Text::new(agent),
+        authorized_by: Some(Text::new(authorized_by)),
+        reason: Text::new(reason),
+        switched,
+    })
+}

@@ -1,0 +1,225 @@
+//! Why a call produced no result. Each variant has one code in the log; what the caller hears is
+//! [`crate::reply`]'s business, and may be less.
+
+use std::collections::BTreeMap;
+
+use cmcp_mcp::upstream::UpstreamError;
+use cmcp_policy::decide::Escalation;
+use cmcp_record::{audit::CallResult, verdict::Verdict};
+
+use crate::{ledger::LedgerError, sessions::Full};
+
+/// Any reason a call produced no result.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// The arguments do not fit the approved input schema.
+    #[error("arguments do not fit the approved input schema: {0}")]
+    Arguments(String),
+    /// The caller went away.
+    #[error("the caller went away")]
+    Cancelled {
+        /// Whether the call had been dispatched, so that it may have run.
+        sent: bool,
+    },
+    /// Policy said no, before dispatch.
+    #[error("denied by policy")]
+    Denied(Denial),
+    /// The upstream no longer offers what was approved.
+    #[error("the upstream's definition differs from the approved one: {0}")]
+    Drift(String),
+    /// Policy said no to the response.
+    #[error("the response was denied by policy")]
+    Egress(Denial),
+    /// The caller claimed an execution id, which only a verified manifest may give.
+    #[error("`_cmcp.execution_id` is not accepted from a caller")]
+    ExecutionId,
+    /// Something in the gateway itself failed.
+    #[error("internal fault: {0}")]
+    Fault(&'static str),
+    /// The principal may never call this tool; answered as if it did not exist.
+    #[error("the principal may never call this tool")]
+    Hidden,
+    /// The upstream wants something of the client, which is not let through.
+    #[error("the upstream asked for input from the client, which is not permitted")]
+    InputRequired,
+    /// An operator has blocked the principal.
+    #[error("the principal is blocked by the kill switch")]
+    Killed,
+    /// The log could not take the entry that has to exist before the call may proceed.
+    #[error("the audit log cannot be written: {0}")]
+    Ledger(LedgerError),
+    /// The structured response does not fit the approved output schema.
+    #[error("the response does not fit the approved output schema: {0}")]
+    OutputSchema(String),
+    /// The response is larger than the cap.
+    #[error("the response is larger than {limit} bytes")]
+    ResponseTooLarge {
+        /// The cap in force, in bytes.
+        limit: usize,
+    },
+    /// A configured sink limit is below the data's sensitivity.
+    #[error("sink policy: {0}")]
+    Sink(String),
+    /// The evidence is past its validity.
+    #[error("attestation evidence is stale")]
+    Stale,
+    /// Too many sessions are open.
+    #[error("too many open sessions; close some, or use fewer names for them")]
+    TooManySessions(Full),
+    /// The upstream would not list its tools, so nothing could be compared.
+    #[error("the upstream's definitions could not be checked: {0}")]
+    Unchecked(String),
+    /// No such tool in the catalog.
+    #[error("no such tool in the catalog")]
+    UnknownTool,
+    /// The upstream could not be reached, or broke off.
+    #[error("upstream: {0}")]
+    Upstream(UpstreamError),
+}
+
+/// A policy's no.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Denial {
+    /// Ids of the deciding policies; empty when nothing permitted.
+    pub(crate) policies: Vec<String>,
+    /// Annotations of the matched policies, safe to show.
+    pub(crate) advice: BTreeMap<String, String>,
+    /// A person or a later time could still say yes.
+    pub(crate) escalation: Option<Escalation>,
+    /// Policies whose evaluation failed, which denies.
+    pub(crate) errors: Vec<String>,
+}
+
+impl Refusal {
+    /// The code in log and metrics; stable.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Arguments(_) => "arguments_invalid",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Denied(denial) if !denial.errors.is_empty() => "policy_error",
+            Self::Denied(_) => "policy_deny",
+            Self::Drift(_) => "catalog_drift",
+            Self::Egress(_) => "egress_denied",
+            Self::ExecutionId => "execution_id_refused",
+            Self::Fault(_) => "fault",
+            Self::Hidden => "tool_hidden",
+            Self::InputRequired => "input_required_refused",
+            Self::Killed => "kill_switch",
+            Self::Ledger(_) => "audit_unavailable",
+            Self::OutputSchema(_) => "output_schema_violation",
+            Self::ResponseTooLarge { .. } => "response_size_exceeded",
+            Self::Sink(_) => "sink_policy",
+            Self::Stale => "attestation_stale",
+            Self::TooManySessions(_) => "session_limit",
+            Self::Unchecked(_) => "catalog_unchecked",
+            Self::UnknownTool => "catalog_miss",
+            Self::Upstream(error) => upstream_code(error),
+        }
+    }
+
+    /// The audited word.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Denied(denial) | Self::Egress(denial) => match denial.escalation {
+                Some(Escalation::StepUp) => Verdict::StepUp,
+                Some(Escalation::Defer) => Verdict::Defer,
+                None => Verdict::Deny,
+            },
+            Self::Arguments(_)
+            | Self::Drift(_)
+            | Self::ExecutionId
+            | Self::Hidden
+            | Self::InputRequired
+            | Self::Killed
+            | Self::OutputSchema(_)
+            | Self::ResponseTooLarge { .. }
+            | Self::Sink(_)
+            | Self::Stale
+            | Self::TooManySessions(_)
+            | Self::Unchecked(_)
+            | Self::UnknownTool => Verdict::Deny,
+            Self::Cancelled { .. } | Self::Fault(_) | Self::Ledger(_) | Self::Upstream(_) => {
+                Verdict::Fault
+            }
+        }
+    }
+
+    /// What is known of the upstream's side when this refusal ends the call.
+    pub(crate) fn result(&self) -> CallResult {
+        match self {
+            Self::Egress(_)
+            | Self::InputRequired
+            | Self::OutputSchema(_)
+            | Self::ResponseTooLarge { .. } => CallResult::Response,
+            Self::Cancelled { sent: true } => CallResult::OutcomeUnknown,
+            Self::Upstream(error) if error.sent() => CallResult::OutcomeUnknown,
+            Self::Upstream(_) => CallResult::TransportFailure,
+            Self::Arguments(_)
+            | Self::Cancelled { sent: false }
+            | Self::Denied(_)
+            | Self::Drift(_)
+            | Self::ExecutionId
+            | Self::Fault(_)
+            | Self::Hidden
+            | Self::Killed
+            | Self::Ledger(_)
+            | Self::Sink(_)
+            | Self::Stale
+            | Self::TooManySessions(_)
+            | Self::Unchecked(_)
+            | Self::UnknownTool => CallResult::NotDispatched,
+        }
+    }
+
+    /// The policy's no, where one stands behind this refusal.
+    pub(crate) fn denial(&self) -> Option<&Denial> {
+        match self {
+            Self::Denied(denial) | Self::Egress(denial) => Some(denial),
+            Self::Arguments(_)
+            | Self::Cancelled { .. }
+            | Self::Drift(_)
+            | Self::ExecutionId
+            | Self::Fault(_)
+            | Self::Hidden
+            | Self::InputRequired
+            | Self::Killed
+            | Self::Ledger(_)
+            | Self::OutputSchema(_)
+            | Self::ResponseTooLarge { .. }
+            | Self::Sink(_)
+            | Self::Stale
+            | Self::TooManySessions(_)
+            | Self::Unchecked(_)
+            | Self::UnknownTool
+            | Self::Upstream(_) => None,
+        }
+    }
+}
+
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+fn upstream_code(error: &UpstreamError) -> &'static str {
+    match error {
+        UpstreamError::BackOff { .. } => "upstream:back_off",
+        UpstreamError::Closed => "upstream:closed",
+        UpstreamError::Connect { .. } => "upstream:connect",
+        UpstreamError::Lost { .. } => "upstream_lost",
+        UpstreamError::Negotiation(_) | UpstreamError::NoCommonVersion { .. } => {
+            "upstream:negotiation"
+        }
+        UpstreamError::Overloaded { .. } => "upstream:overloaded",
+        UpstreamError::Protocol(_) => "upstream:protocol",
+        UpstreamError::Rpc { .. } => "upstream:rpc",
+        UpstreamError::Spawn(_) => "upstream:spawn",
+        UpstreamError::Meta => "upstream:meta",
+        UpstreamError::Stale => "upstream:stale",
+        UpstreamError::Status { .. } => "upstream:status",
+        UpstreamError::Timeout { .. } => "upstream_timeout",
+        UpstreamError::TooLarge { .. } => "response_size_exceeded",
+        UpstreamError::WrongId { .. } => "upstream:wrong_id",
+    }
+}

@@ -1,0 +1,380 @@
+//! What the caller hears: an exhaustive mapping that may say less than the log, never more.
+
+use bytes::Bytes;
+use cmcp_json::{Object, Value};
+use cmcp_mcp::{
+    error::Code,
+    jsonrpc::{self, Id},
+};
+use cmcp_policy::{Compat, mode::Mode};
+use http::StatusCode;
+
+use crate::{
+    call::{Answered, Call, Cleared},
+    refusal::{Denial, Refusal},
+    settings::Settings,
+};
+
+/// The manner of speaking a caller is answered in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// 0.7.1's: HTTP status by outcome, one JSON-RPC code, `_cmcp` in results.
+    Compat,
+    /// A negotiated revision up to 2025-11-25.
+    Legacy,
+    /// 2026-07-28.
+    Modern,
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+    /// What the response's headers say of the call.
+    pub(crate) call: CallHeaders,
+}
+
+/// What the response's headers say of the call.
+#[derive(Debug)]
+pub(crate) struct CallHeaders {
+    pub(crate) call_id: String,
+    pub(crate) session_id: Option<String>,
+    pub(crate) entry_hash: Option<String>,
+}
+
+/// The answer to a call.
+pub(crate) fn reply(
+    settings: &Settings,
+    dialect: Dialect,
+    call: &Call,
+    answered: Answered,
+) -> Reply {
+    let Answered {
+        outcome,
+        call_id,
+        session_id,
+        receipt,
+        waived,
+        latency_us,
+    } = answered;
+    let entry_hash = receipt.and_then(|r| r.entry_hash);
+    let (status, body) = match outcome {
+        Ok(Cleared::Result { bytes, value }) => {
+            let notes = Notes {
+                settings,
+                call,
+                waived: waived.as_ref(),
+                latency_us,
+                call_id: &call_id,
+                session_id: session_id.as_deref(),
+                entry_hash: entry_hash.as_deref(),
+            };
+            (
+                StatusCode::OK,
+                jsonrpc::result(&call.rpc_id, &result(dialect, &notes, bytes, value)),
+            )
+        }
+        Ok(Cleared::Error { bytes }) => match dialect {
+            Dialect::Compat => {
+                let spoken = Spoken {
+                    status: 502,
+                    code: Code::Compat,
+                    message: UPSTREAM,
+                    error_code: "UPSTREAM_TOOL_ERROR",
+                };
+                (
+                    StatusCode::BAD_GATEWAY,
+                    spoken.body(&call.rpc_id, &call_id, None),
+                )
+            }
+            Dialect::Legacy | Dialect::Modern => {
+                (StatusCode::OK, jsonrpc::error_raw(&call.rpc_id, &bytes))
+            }
+        },
+        Err(refusal) => {
+            let spoken = spoken(dialect, &refusal);
+            let status =
+                StatusCode::from_u16(spoken.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (
+                status,
+                spoken.body(&call.rpc_id, &call_id, details(dialect, &refusal)),
+            )
+        }
+    };
+    Reply {
+        status,
+        body,
+        call: CallHeaders {
+            call_id,
+            session_id,
+            entry_hash,
+        },
+    }
+}
+
+struct Notes<'a> {
+    settings: &'a Settings,
+    call: &'a Call,
+    waived: Option<&'a Denial>,
+    latency_us: u64,
+    call_id: &'a str,
+    session_id: Option<&'a str>,
+    entry_hash: Option<&'a str>,
+}
+
+/// The `result` member: the upstream's bytes, but for what the dialect must add or leave out.
+fn result(dialect: Dialect, notes: &Notes<'_>, bytes: Bytes, mut value: Value) -> Bytes {
+    match dialect {
+        Dialect::Compat if notes.settings.compat == Compat::V07 => {
+            let joined = joined_result(&value);
+            jsonrpc::with_members(joined.as_bytes(), &[("_cmcp", &notes.member())])
+        }
+        Dialect::Compat => {
+            let bytes = without(&mut value, &["_cmcp"]).unwrap_or(bytes);
+            jsonrpc::with_members(&bytes, &[("_cmcp", &notes.member())])
+        }
+        Dialect::Legacy => without(&mut value, &MODERN_MEMBERS).unwrap_or(bytes),
+        Dialect::Modern if value.get("resultType").is_some() => bytes,
+        Dialect::Modern => jsonrpc::with_members(&bytes, &[("resultType", b"\"complete\"")]),
+    }
+}
+
+impl Notes<'_> {
+    fn member(&self) -> Vec<u8> {
+        let mut notes = Object::default();
+        let text = |t: &str| Value::String(t.to_owned());
+        notes.insert("call_id", text(self.call_id));
+        if let Some(hash) = self.entry_hash {
+            notes.insert("audit_entry_hash", text(hash));
+        }
+        let hint = self.settings.mode != Mode::Silent;
+        let waived = self.waived.filter(|_| hint);
+        notes.insert("would_have_denied", Value::Bool(waived.is_some()));
+        notes.insert("latency_us", Value::from(self.latency_us));
+        if let Some(id) = self.session_id {
+            notes.insert("session_id", text(id));
+        }
+        if let Some(workflow) = &self.call.claims.workflow_id {
+            notes.insert("workflow_id", text(workflow));
+        }
+        if let Some(advice) = waived.and_then(advice) {
+            notes.insert("advice", advice);
+        }
+        Value::Object(notes).to_vec()
+    }
+}
+
+/// The object without these members, re-serialized; `None` when it has none of them.
+fn without(value: &mut Value, members: &[&str]) -> Option<Bytes> {
+    let object = value.as_object_mut()?;
+    let before = object.len();
+    for member in members {
+        object.remove(member);
+    }
+    (object.len() < before).then(|| Bytes::from(value.to_vec()))
+}
+
+/// 0.7.1's reading of a result: its text parts joined, or all of it as one text.
+fn joined_result(value: &Value) -> String {
+    format!(
+        "{{\"content\":[{{\"type\":\"text\",\"text\":{}}}]}}",
+        Value::from(joined_text(value).as_str())
+    )
+}
+
+/// The text parts joined by line ends, or the whole result as JSON where there are none.
+pub(crate) fn joined_text(value: &Value) -> String {
+    let parts = value
+        .get("content")
+        .and_then(Value::as_array)
+        .unwrap_or_default();
+    let texts: Vec<&str> = parts
+        .iter()
+        .filter_map(|p| p.get("text").and_then(Value::as_str))
+        .collect();
+    if texts.is_empty() {
+        value.to_string()
+    } else {
+        texts.join("\n")
+    }
+}
+
+/// An error as it is said.
+struct Spoken {
+    status: u16,
+    code: Code,
+    message: &'static str,
+    error_code: &'static str,
+}
+
+impl Spoken {
+    fn body(&self, id: &Id, call_id: &str, details: Option<Object>) -> Bytes {
+        let mut data = Object::default();
+        data.insert("error_code", Value::String(self.error_code.to_owned()));
+        data.insert("call_id", Value::String(call_id.to_owned()));
+        for (name, value) in details.iter().flat_map(Object::iter) {
+            data.insert(name, value.clone());
+        }
+        jsonrpc::error(
+            id,
+            self.code.value(),
+            self.message,
+            Some(&Value::Object(data)),
+        )
+    }
+}
+
+fn spoken(dialect: Dialect, refusal: &Refusal) -> Spoken {
+    let (status, code, message, error_code) = match refusal {
+        Refusal::Arguments(_) => (
+            400,
+            Code::InvalidParams,
+            "Invalid params: the arguments do not fit the tool's input schema",
+            "INVALID_ARGUMENTS",
+        ),
+        Refusal::Denied(_)
+        | Refusal::Egress(_)
+        | Refusal::ExecutionId
+        | Refusal::InputRequired
+        | Refusal::OutputSchema(_)
+        | Refusal::ResponseTooLarge { .. }
+        | Refusal::Sink(_) => (403, Code::PolicyDenied, DENIED, "POLICY_DENY"),
+        Refusal::Hidden | Refusal::UnknownTool => (
+            403,
+            Code::InvalidParams,
+            if dialect == Dialect::Compat {
+                DENIED
+            } else {
+                "Unknown tool"
+            },
+            "TOOL_NOT_IN_CATALOG",
+        ),
+        Refusal::Upstream(_) => (
+            502,
+            Code::UpstreamUnavailable,
+            UPSTREAM,
+            "UPSTREAM_UNAVAILABLE",
+        ),
+        Refusal::Stale => (
+            503,
+            Code::AttestationStale,
+            "attestation_stale",
+            "ATTESTATION_STALE",
+        ),
+        Refusal::Drift(_) | Refusal::Unchecked(_) => {
+            (503, Code::CatalogDrift, "catalog_drift", "CATALOG_DRIFT")
+        }
+        Refusal::Killed => (
+            403,
+            Code::KillSwitchTripped,
+            "Agent identity blocked by the kill switch",
+            "KILL_SWITCH_TRIPPED",
+        ),
+        Refusal::TooManySessions(_) => (
+            429,
+            Code::RateLimited,
+            "Too many open sessions",
+            "SESSION_LIMIT",
+        ),
+        Refusal::Cancelled { .. } | Refusal::Fault(_) => {
+            (500, Code::Internal, "Internal error", "TEE_FAULT")
+        }
+        Refusal::Ledger(_) => (
+            503,
+            Code::Internal,
+            "The audit log cannot be written",
+            "AUDIT_UNAVAILABLE",
+        ),
+    };
+    match dialect {
+        Dialect::Compat if code != Code::InvalidParams || status == 403 => Spoken {
+            status,
+            code: Code::Compat,
+            message,
+            error_code,
+        },
+        Dialect::Compat => Spoken {
+            status,
+            code,
+            message,
+            error_code,
+        },
+        // Whoever negotiated reads the JSON-RPC error; a bare HTTP status would hide it.
+        Dialect::Legacy | Dialect::Modern => Spoken {
+            status: 200,
+            code,
+            message,
+            error_code,
+        },
+    }
+}
+
+/// What may be told beyond the code: a rule's own advice, the place in the caller's own arguments.
+fn details(dialect: Dialect, refusal: &Refusal) -> Option<Object> {
+    let mut more = Object::default();
+    match refusal {
+        Refusal::Denied(denial) | Refusal::Egress(denial) => {
+            if let Some(advice) = advice(denial) {
+                more.insert("advice", advice);
+            }
+            if dialect != Dialect::Compat {
+                let ids = denial.policies.iter().chain(&denial.errors);
+                more.insert(
+                    "policies",
+                    Value::Array(ids.map(|id| Value::String(id.clone())).collect()),
+                );
+            }
+        }
+        Refusal::Arguments(what) => {
+            more.insert("reason", Value::String(what.clone()));
+        }
+        Refusal::Sink(what) if dialect != Dialect::Compat => {
+            more.insert("reason", Value::String(what.clone()));
+        }
+        Refusal::Ledger(what) => {
+            more.insert("reason", Value::String(what.to_string()));
+        }
+        Refusal::TooManySessions(_)
+        | Refusal::ResponseTooLarge { .. }
+        | Refusal::InputRequired
+        | Refusal::ExecutionId
+        | Refusal::Unchecked(_)
+            if dialect != Dialect::Compat =>
+        {
+            more.insert("reason", Value::String(refusal.to_string()));
+        }
+        Refusal::Cancelled { .. }
+        | Refusal::Drift(_)
+        | Refusal::ExecutionId
+        | Refusal::Fault(_)
+        | Refusal::Hidden
+        | Refusal::InputRequired
+        | Refusal::Killed
+        | Refusal::OutputSchema(_)
+        | Refusal::ResponseTooLarge { .. }
+        | Refusal::Sink(_)
+        | Refusal::Stale
+        | Refusal::TooManySessions(_)
+        | Refusal::Unchecked(_)
+        | Refusal::UnknownTool
+        | Refusal::Upstream(_) => {}
+    }
+    (!more.is_empty()).then_some(more)
+}
+
+fn advice(denial: &Denial) -> Option<Value> {
+    if denial.advice.is_empty() {
+        return None;
+    }
+    let pairs = denial
+        .advice
+        .iter()
+        .map(|(k, v)| (k.clone(), Value::String(v.clone())));
+    Some(Value::Object(pairs.collect()))
+}
+
+const DENIED: &str = "Request denied by policy";
+const UPSTREAM: &str = "Upstream MCP server error";
+/// Members of a result that only the revision 2026-07-28 knows.
+const MODERN_MEMBERS: [&str; 3] = ["resultType", "ttlMs", "cacheScope"];

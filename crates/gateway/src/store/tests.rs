@@ -1,0 +1,203 @@
+use super::*;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn log_row() -> Row<'static> {
+    Row::Log {
+        key: 1,
+        id: "a",
+        principal: "p",
+        label: Some("l"),
+        opened: 0,
+    }
+}
+
+fn bodies(reader: &Reader, log: i64) -> Vec<Vec<u8>> {
+    let mut bodies = Vec::new();
+    reader
+        .entries(log, &mut |body| {
+            bodies.push(body.to_vec());
+            Ok::<(), ()>(())
+        })
+        .unwrap()
+        .unwrap();
+    bodies
+}
+
+#[test]
+fn what_was_written_is_read_back_in_order() {
+    let folder = folder();
+    let path = folder.path().join("audit.db");
+    let mut store = Store::open(&path).unwrap();
+    let salts = [7; 64];
+    let second = Row::Entry {
+        log: 1,
+        seq: 1,
+        body: b"two",
+        salts: None,
+    };
+    let first = Row::Entry {
+        log: 1,
+        seq: 0,
+        body: b"one",
+        salts: Some(&salts),
+    };
+    store.write(&[log_row(), second, first]).unwrap();
+    let reader = Reader::open(&path).unwrap();
+    assert_eq!(bodies(&reader, 1), [b"one".to_vec(), b"two".to_vec()]);
+    let row = reader.log("a").unwrap().unwrap();
+    assert_eq!(
+        (row.key, row.principal.as_str(), row.closed),
+        (1, "p", false)
+    );
+    assert_eq!(reader.labelled("p", "l").unwrap().unwrap().id, "a");
+    assert!(reader.labelled("q", "l").unwrap().is_none());
+}
+
+#[test]
+fn a_failed_batch_leaves_nothing() {
+    let folder = folder();
+    let path = folder.path().join("audit.db");
+    let mut store = Store::open(&path).unwrap();
+    let entry = || Row::Entry {
+        log: 1,
+        seq: 0,
+        body: b"x",
+        salts: None,
+    };
+    assert!(store.write(&[log_row(), entry(), entry()]).is_err());
+    assert!(Reader::open(&path).unwrap().log("a").unwrap().is_none());
+}
+
+// L23
+#[test]
+fn a_second_writer_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("audit.db");
+    let _first = Store::open(&path).unwrap();
+    assert!(matches!(Store::open(&path), Err(StoreError::Locked(_))));
+}
+
+// L24
+#[test]
+fn a_newer_format_is_refused_by_name() {
+    let folder = folder();
+    let path = folder.path().join("audit.db");
+    drop(Store::open(&path).unwrap());
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("PRAGMA user_version = 2")
+        .unwrap();
+    let error = Store::open(&path).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            StoreError::Newer {
+                found: 2,
+                known: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_kept() {
+    let folder = folder();
+    let path = folder.path().join("audit.db");
+    std::fs::write(&path, b"these are somebody's notes, not a database at all").unwrap();
+    assert!(matches!(
+        Store::open(&path),
+        Err(StoreError::Corrupt { .. })
+    ));
+    assert_eq!(std::fs::read(&path).unwrap().len(), 49);
+}
+
+#[test]
+fn the_older_gateways_database_is_refused_and_kept() {
+    let folder = folder();
+    let path = folder.path().join("audit.db");
+    let older = Connection::open(&path).unwrap();
+    older
+        .execute_batch("CREATE TABLE audit_entries (sequence_number INTEGER)")
+        .unwrap();
+    drop(older);
+    let error = Store::open(&path).unwrap_err();
+    assert!(error.to_string().contains("Python cMCP"), "{error}");
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_named() {
+    let folder = folder();
+    let error = Store::open(&folder.path().join("nowhere/audit.db")).unwrap_err();
+    assert!(error.to_string().contains("nowhere/audit.db"), "{error}");
+    assert!(!error.is_fatal());
+}
+
+#[test]
+fn a_full_disk_is_told_apart_from_a_broken_one() {
+    let folder = folder();
+    let path = folder.path().join("audit.db");
+    let mut store = Store::open(&path).unwrap();
+    // SQLite's own bound on pages fails exactly as a full disk does.
+    store
+        .connection
+        .execute_batch("PRAGMA max_page_count = 1")
+        .unwrap();
+    let body = vec![b'x'; 1 << 20];
+    let error = store
+        .write(&[
+            log_row(),
+            Row::Entry {
+                log: 1,
+                seq: 0,
+                body: &body,
+                salts: None,
+            },
+        ])
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Full), "{error}");
+    assert!(!error.is_fatal());
+}
+
+#[test]
+fn blocks_and_marks_survive() {
+    let folder = folder();
+    let path = folder.path().join("audit.db");
+    let mut store = Store::open(&path).unwrap();
+    let rows = [
+        Row::Block {
+            principal: "p",
+            since: 1,
+            reason: "r",
+        },
+        Row::Block {
+            principal: "q",
+            since: 1,
+            reason: "r",
+        },
+        Row::Unblock { principal: "p" },
+        Row::Mark {
+            principal: "p",
+            sensitivity: "pii",
+            resets: 0,
+        },
+        Row::Mark {
+            principal: "p",
+            sensitivity: "hipaa_phi",
+            resets: 2,
+        },
+    ];
+    store.write(&rows).unwrap();
+    let reader = Reader::open(&path).unwrap();
+    assert_eq!(reader.blocks().unwrap(), ["q"]);
+    let marks = reader.marks().unwrap();
+    assert_eq!(marks.len(), 1);
+    assert_eq!(
+        (marks[0].sensitivity.as_str(), marks[0].resets),
+        ("hipaa_phi", 2)
+    );
+}

@@ -1,0 +1,140 @@
+//! Counters for `/metrics`, in Prometheus' text format. It observes the ledger's outcomes and can
+//! fail nothing; labels hold our own words only, never a caller's.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{call::Cleared, refusal::Refusal};
+
+/// The gateway's counters.
+#[derive(Debug, Default)]
+pub(crate) struct Telemetry {
+    outcomes: Mutex<BTreeMap<&'static str, u64>>,
+    buckets: [AtomicU64; BOUNDS_MICROS.len()],
+    sum_micros: AtomicU64,
+    count: AtomicU64,
+    refused_requests: AtomicU64,
+    sealed: AtomicU64,
+}
+
+impl Telemetry {
+    /// One call ended.
+    pub(crate) fn call(&self, outcome: &Result<Cleared, Refusal>, micros: u64) {
+        let word = match outcome {
+            Ok(Cleared::Result { .. }) => "allowed",
+            Ok(Cleared::Error { .. }) => "upstream_error",
+            Err(refusal) => refusal.code(),
+        };
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = outcomes.entry(word).or_default();
+        *count = count.saturating_add(1);
+        drop(outcomes);
+        for (bound, bucket) in BOUNDS_MICROS.iter().zip(&self.buckets) {
+            if micros <= *bound {
+                bucket.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.sum_micros.fetch_add(micros, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request was refused before it was a call.
+    pub(crate) fn refused_request(&self) {
+        self.refused_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A session's records were made.
+    pub(crate) fn sealed(&self) {
+        self.sealed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The text of `/metrics`.
+    pub(crate) fn render(&self, open_sessions: usize, log_failed: bool) -> String {
+        let mut text = String::new();
+        // Writing to a `String` cannot fail.
+        let _ = self.render_to(&mut text, open_sessions, log_failed);
+        text
+    }
+
+    fn render_to(&self, out: &mut String, open: usize, failed: bool) -> std::fmt::Result {
+        writeln!(out, "# HELP cmcp_calls_total Calls by how they ended.")?;
+        writeln!(out, "# TYPE cmcp_calls_total counter")?;
+        let outcomes = self
+            .outcomes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for (word, count) in outcomes {
+            writeln!(out, "cmcp_calls_total{{outcome=\"{word}\"}} {count}")?;
+        }
+        writeln!(
+            out,
+            "# HELP cmcp_call_seconds Time from a call's arrival to its outcome."
+        )?;
+        writeln!(out, "# TYPE cmcp_call_seconds histogram")?;
+        for (bound, bucket) in BOUNDS_MICROS.iter().zip(&self.buckets) {
+            let le = seconds(*bound);
+            let count = bucket.load(Ordering::Relaxed);
+            writeln!(out, "cmcp_call_seconds_bucket{{le=\"{le}\"}} {count}")?;
+        }
+        let count = self.count.load(Ordering::Relaxed);
+        writeln!(out, "cmcp_call_seconds_bucket{{le=\"+Inf\"}} {count}")?;
+        writeln!(
+            out,
+            "cmcp_call_seconds_sum {}",
+            seconds(self.sum_micros.load(Ordering::Relaxed))
+        )?;
+        writeln!(out, "cmcp_call_seconds_count {count}")?;
+        let refused = self.refused_requests.load(Ordering::Relaxed);
+        let sealed = self.sealed.load(Ordering::Relaxed);
+        let singles = [
+            (
+                "cmcp_requests_refused_total",
+                "counter",
+                "Requests refused before they were a call.",
+                refused,
+            ),
+            (
+                "cmcp_sessions_sealed_total",
+                "counter",
+                "Sessions whose records were made.",
+                sealed,
+            ),
+            (
+                "cmcp_sessions_open",
+                "gauge",
+                "Open governance sessions.",
+                u64::try_from(open).unwrap_or(u64::MAX),
+            ),
+            (
+                "cmcp_audit_log_failed",
+                "gauge",
+                "1 when the audit log has stopped.",
+                u64::from(failed),
+            ),
+        ];
+        for (name, kind, help, value) in singles {
+            writeln!(
+                out,
+                "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// Upper bounds of the latency histogram.
+const BOUNDS_MICROS: [u64; 12] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 500_000, 1_000_000, 5_000_000,
+    30_000_000,
+];

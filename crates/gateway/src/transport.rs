@@ -1,0 +1,104 @@
+//! Who may talk to the edge at all: hosts, origins, transport sessions of the legacy era.
+
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use cmcp_mcp::{
+    legacy::{Bounds, Lookup, Sessions, TableFull},
+    server::{
+        http::Rejection,
+        origin::{self, Allowed, Host, Origin, SiteError},
+    },
+    version::Version,
+};
+use http::HeaderMap;
+
+use crate::{refusal::Refusal, settings::Settings};
+
+/// Allowed sites and open transport sessions.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    allowed: Allowed,
+    sessions: Mutex<Sessions>,
+}
+
+impl Transport {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, SiteError> {
+        let mut hosts: Vec<Host> = settings
+            .hosts
+            .hosts
+            .iter()
+            .map(|h| h.parse())
+            .collect::<Result<_, _>>()?;
+        let addr = settings.listen.addr();
+        if !addr.ip().is_unspecified() {
+            hosts.push(host_of(addr).parse()?);
+        }
+        let origins: Vec<Origin> = settings
+            .hosts
+            .origins
+            .iter()
+            .map(|o| o.parse())
+            .collect::<Result<_, _>>()?;
+        let allowed = Allowed::loopback().and(Allowed::new(hosts, origins));
+        let bounds = Bounds {
+            total: 10_000,
+            per_principal: 1_000,
+            idle: Duration::from_secs(3600),
+        };
+        Ok(Self {
+            allowed,
+            sessions: Mutex::new(Sessions::new(bounds)),
+        })
+    }
+
+    /// Refuses requests addressed to, or coming from, another site.
+    pub(crate) fn check_site(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        origin::check(headers, &self.allowed)
+    }
+
+    /// The revision of a transport session that is `principal`'s own.
+    pub(crate) fn look_up(&self, id: &str, principal: &str) -> Option<Version> {
+        match self.table().look_up(id, principal, Instant::now()) {
+            Lookup::Own(version) => Some(version),
+            Lookup::Foreign => {
+                tracing::warn!(%principal, "somebody else's transport session was named");
+                None
+            }
+            Lookup::Unknown => None,
+        }
+    }
+
+    /// Opens a transport session.
+    pub(crate) fn open(&self, principal: &str, version: Version) -> Result<String, OpenError> {
+        let mut random = [0u8; 32];
+        getrandom::fill(&mut random)
+            .map_err(|_| OpenError::Fault(Refusal::Fault("no randomness from the system")))?;
+        let id = self
+            .table()
+            .open(&random, principal, version, Instant::now())?;
+        Ok(id.as_str().to_owned())
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why no transport session was opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// Too many are open.
+    #[error(transparent)]
+    Full(#[from] TableFull),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(Refusal),
+}
+
+fn host_of(addr: SocketAddr) -> String {
+    addr.to_string()
+}

@@ -1,0 +1,198 @@
+//! The requests that wait for an answer.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use tokio::sync::oneshot;
+
+use super::garbled;
+use crate::{
+    jsonrpc::{Id, Outcome, Response},
+    upstream::{ProtocolFault, UpstreamError},
+};
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A call: a line that is no message spoils it, for it may have been its answer.
+    Call,
+    /// The handshake or a listing, which survive what servers print while they start.
+    Other,
+}
+
+/// How far a request has come on its way out.
+#[derive(Debug, Default)]
+pub(super) struct Progress(AtomicU8);
+
+impl Progress {
+    /// Claims the right to write it; false when it has been withdrawn.
+    pub(super) fn begin(&self) -> bool {
+        self.settle(BEGUN) != WITHDRAWN
+    }
+
+    /// Withdraws it; true when it was too late, and bytes of it may have been read.
+    pub(super) fn withdraw(&self) -> bool {
+        self.settle(WITHDRAWN) == BEGUN
+    }
+
+    /// Moves on from the start, once; gives the state it is in then.
+    fn settle(&self, to: u8) -> u8 {
+        match self.0.compare_exchange(QUEUED, to, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => to,
+            Err(now) => now,
+        }
+    }
+}
+
+const QUEUED: u8 = 0;
+const BEGUN: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+type Answer = Result<Outcome, UpstreamError>;
+
+struct Waiting {
+    answer: oneshot::Sender<Answer>,
+    max_bytes: usize,
+    purpose: Purpose,
+}
+
+/// All requests of one session, by id.
+#[derive(Default)]
+pub(super) struct Table(Mutex<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    waiting: HashMap<u64, Waiting>,
+    ended: bool,
+}
+
+impl Table {
+    /// Enters a request.
+    pub(super) fn enter(
+        &self,
+        id: u64,
+        max_bytes: usize,
+        purpose: Purpose,
+    ) -> Result<oneshot::Receiver<Answer>, UpstreamError> {
+        let mut entries = self.entries();
+        if entries.ended {
+            return Err(UpstreamError::Lost { sent: false });
+        }
+        if entries.waiting.len() >= MOST {
+            return Err(UpstreamError::Overloaded { limit: MOST });
+        }
+        let (answer, receiver) = oneshot::channel();
+        entries.waiting.insert(id, Waiting { answer, max_bytes, purpose });
+        Ok(receiver)
+    }
+
+    /// Takes a request out; false when it was answered before.
+    pub(super) fn leave(&self, id: u64) -> bool {
+        self.entries().waiting.remove(&id).is_some()
+    }
+
+    /// Delivers a response; false when nobody waits for it.
+    pub(super) fn answer(&self, response: Response) -> bool {
+        let Response { id, outcome } = response;
+        let waiting = match &id {
+            Some(id) => self.by_id(id),
+            // A server that could not read an id: clear only when there is one it can mean.
+            None => self.only_one(),
+        };
+        let Some(Waiting { answer, max_bytes, .. }) = waiting else { return false };
+        let (Outcome::Result { bytes, .. } | Outcome::Error { bytes, .. }) = &outcome;
+        let too_large = bytes.len() > max_bytes;
+        let result = if too_large { Err(UpstreamError::TooLarge { limit: max_bytes }) } else { Ok(outcome) };
+        // Whoever asked may just have given up.
+        answer.send(result).is_ok()
+    }
+
+    /// Fails the request that a broken line was the answer to: the one whose id can still be
+    /// found in it, else every call there is. False when no call waits.
+    pub(super) fn spoil(&self, line: Broken<'_>) -> bool {
+        let mut entries = self.entries();
+        let calls = |(id, waiting): (&u64, &Waiting)| (waiting.purpose == Purpose::Call).then_some(*id);
+        let mut ids: Vec<u64> = entries.waiting.iter().filter_map(calls).collect();
+        if let Some(id) = line.id().filter(|id| entries.waiting.contains_key(id)) {
+            ids = vec![id];
+        }
+        for id in &ids {
+            if let Some(Waiting { answer, max_bytes, .. }) = entries.waiting.remove(id) {
+                let _ = answer.send(Err(line.error(max_bytes)));
+            }
+        }
+        !ids.is_empty()
+    }
+
+    /// Fails everything, now and from now on. False when that has been done before.
+    pub(super) fn end(&self) -> bool {
+        let mut entries = self.entries();
+        for (_, Waiting { answer, .. }) in entries.waiting.drain() {
+            let _ = answer.send(Err(UpstreamError::Lost { sent: true }));
+        }
+        !std::mem::replace(&mut entries.ended, true)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.entries().ended
+    }
+
+    fn by_id(&self, id: &Id) -> Option<Waiting> {
+        // Type and spelling count: `"1"` and `1.0` are not `1`.
+        let Id::Number(number) = id else { return None };
+        self.entries().waiting.remove(&number.as_u64()?)
+    }
+
+    fn only_one(&self) -> Option<Waiting> {
+        let mut entries = self.entries();
+        let mut ids = entries.waiting.keys().copied();
+        let (Some(id), None) = (ids.next(), ids.next()) else { return None };
+        drop(ids);
+        entries.waiting.remove(&id)
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A line that is no message.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Broken<'a> {
+    /// Longer than any line may be.
+    TooLong { head: &'a [u8], tail: &'a [u8] },
+    /// Not JSON.
+    NotJson(&'a [u8]),
+    /// JSON, but no JSON-RPC message; with the id, where it could be read.
+    NotJsonRpc(Option<&'a Id>),
+}
+
+impl Broken<'_> {
+    fn id(&self) -> Option<u64> {
+        match self {
+            Self::TooLong { head, tail } => garbled::find_id(head, tail),
+            Self::NotJson(line) => garbled::find_id(line, line),
+            Self::NotJsonRpc(Some(Id::Number(number))) => number.as_u64(),
+            Self::NotJsonRpc(_) => None,
+        }
+    }
+
+    fn error(&self, limit: usize) -> UpstreamError {
+        match self {
+            Self::TooLong { .. } => UpstreamError::TooLarge { limit: limit.min(crate::lines::MAX_LINE) },
+            Self::NotJson(_) => UpstreamError::Protocol(ProtocolFault::NotJson),
+            Self::NotJsonRpc(_) => UpstreamError::Protocol(ProtocolFault::NotJsonRpc),
+        }
+    }
+}
+
+/// Requests that may wait at once.
+const MOST: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! Servers as child processes: real ones, started by the real supervisor.
+
+mod stdio {
+    mod confinement;
+    mod life;
+    mod measurement;
+    mod messages;
+    pub(crate) mod support;
+}

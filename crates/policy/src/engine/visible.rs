@@ -1,0 +1,45 @@
+//! Whether a tool could ever be permitted, whatever the arguments and the session.
+
+use cedar_policy::{Effect, Request};
+
+use super::{
+    Engine, Principal,
+    slice::Slice,
+    tools::Tool,
+};
+use crate::request::unknown_context;
+
+impl Engine {
+    /// False only when every call would be denied: a forbid or a failure that depends on nothing
+    /// unknown, or no permit that could match. Decides what is shown, never what is allowed.
+    pub(super) fn could_permit(
+        &self,
+        principal: &Principal,
+        tool: &Tool,
+        slices: &[Slice],
+    ) -> Option<bool> {
+        let context = unknown_context(&tool.constants)?;
+        let agent = self.types.agent(&principal.name);
+        let stranger = match self.is_known(principal) {
+            true => None,
+            false => Some(self.with(principal, &agent)?),
+        };
+        let entities = stranger.as_ref().unwrap_or(&self.entities);
+        let mut possible = false;
+        for Slice { action, policies } in slices {
+            let (action, resource) = (action.clone(), tool.uid.clone());
+            let request = Request::new(agent.clone(), action, resource, context.clone(), None).ok()?;
+            let answer = self.authorizer.is_authorized_partial(&request, policies, entities);
+            if answer.definitely_errored().next().is_some()
+                || answer.definitely_satisfied().any(|policy| policy.effect() == Effect::Forbid)
+            {
+                return Some(false);
+            }
+            possible |= answer
+                .definitely_satisfied()
+                .chain(answer.nontrivial_residuals())
+                .any(|policy| policy.effect() == Effect::Permit);
+        }
+        Some(possible)
+    }
+}

@@ -1,0 +1,337 @@
+//! The audit export beside a record or a claim: whole in itself, and about the same session.
+
+use std::fmt;
+use std::io::Read;
+
+use cmcp_evidence::{PublicKey, Sha256Digest};
+use cmcp_json::Value;
+
+use super::claim::{Claim, bare};
+use super::report::{Check, Field};
+use crate::audit::Mode;
+use crate::code::Code;
+use crate::export::{self, CallSeen, ChainFacts, ExportFacts, ExportFailure, Fault, Format};
+use crate::trust_record::TrustRecord;
+use crate::verdict::Verdict;
+
+/// Holds a plain record against its log; what comes back is the catalog the log names, in force at
+/// the end.
+pub(super) fn for_record(
+    export: &mut dyn Read,
+    record: &TrustRecord,
+    key: &PublicKey,
+    checks: &mut Vec<Check>,
+) -> Option<Sha256Digest> {
+    let mut comparison = Comparison::new(checks);
+    let facts = comparison.read(export::check(export, Some(key)));
+    match facts {
+        Some(facts) if facts.format == Format::Ours => {
+            comparison.record(record, &facts);
+            comparison.conclude(&facts);
+            facts.catalog
+        }
+        Some(_) => {
+            comparison.kind("a record's log is proved by an export in this gateway's own format");
+            None
+        }
+        None => {
+            let unread = "the audit export could not be read to its end";
+            checks.push(Check::skip(Field::AuditChain, unread));
+            None
+        }
+    }
+}
+
+/// Holds a claim against its log, in either format.
+pub(super) fn for_claim(
+    export: &mut dyn Read,
+    claim: &Claim,
+    key: &PublicKey,
+    checks: &mut Vec<Check>,
+) {
+    let mut calls = CallsCompared::new(claim);
+    let read = export::check_calls(export, Some(key), &mut |call| calls.compare(call));
+    let mut comparison = Comparison::new(checks);
+    let Some(facts) = comparison.read(read) else {
+        return;
+    };
+    comparison.claim(claim, &facts);
+    if let Some((expected, found)) = calls.finish() {
+        comparison.differs(
+            Field::AuditBundle,
+            Code::TranscriptMismatch,
+            expected,
+            found,
+        );
+    }
+    comparison.conclude(&facts);
+}
+
+/// Collects what differs between a document and its log.
+struct Comparison<'a> {
+    checks: &'a mut Vec<Check>,
+    before: usize,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(checks: &'a mut Vec<Check>) -> Self {
+        let before = checks.len();
+        Self { checks, before }
+    }
+
+    /// Reports what is wrong with the export in itself; what could be read of it to its end is
+    /// compared all the same, so that every failure is listed.
+    fn read(&mut self, read: Result<ExportFacts, Box<ExportFailure>>) -> Option<ExportFacts> {
+        let failure = match read {
+            Ok(facts) => return Some(facts),
+            Err(failure) => failure,
+        };
+        let ExportFailure {
+            problems,
+            unlisted,
+            facts,
+        } = *failure;
+        let whole = !problems
+            .iter()
+            .any(|problem| matches!(problem.fault, Fault::Document(_)));
+        for problem in problems {
+            let code = problem.fault.code();
+            self.differs(
+                Field::AuditBundle,
+                Code::ExportInvalid,
+                "a whole export, signed by the record's key",
+                format_args!("{problem} ({code})"),
+            );
+        }
+        if unlisted > 0 {
+            self.differs(
+                Field::AuditBundle,
+                Code::ExportInvalid,
+                "a whole export, signed by the record's key",
+                format_args!("{unlisted} more faults, not listed"),
+            );
+        }
+        facts.filter(|_| whole)
+    }
+
+    fn differs(
+        &mut self,
+        field: Field,
+        code: Code,
+        expected: impl fmt::Display,
+        actual: impl fmt::Display,
+    ) {
+        let check = Check::fail(field, code).expected(expected).actual(actual);
+        self.checks.push(check);
+    }
+
+    /// One value that must be the same in both; the log has the word.
+    fn same(
+        &mut self,
+        (field, code): (Field, Code),
+        what: &str,
+        logged: impl fmt::Display,
+        stated: impl fmt::Display,
+    ) {
+        let (logged, stated) = (logged.to_string(), stated.to_string());
+        if logged != stated {
+            self.differs(
+                field,
+                code,
+                format_args!("`{what}` {logged}, as in the log"),
+                stated,
+            );
+        }
+    }
+
+    fn kind(&mut self, remedy: &'static str) {
+        self.checks.push(
+            Check::fail(Field::AuditBundle, Code::ExportKindMismatch)
+                .expected("an export of type `cmcp.audit-export/v1`")
+                .actual("an audit bundle of the Python cMCP's form")
+                .remedy(remedy),
+        );
+    }
+
+    fn record(&mut self, record: &TrustRecord, facts: &ExportFacts) {
+        let chain = (Field::AuditChain, Code::TranscriptMismatch);
+        let before = self.checks.len();
+        let text = |path: &[&str]| record.text(path).unwrap_or("absent");
+        let root = facts.root.unwrap_or(facts.genesis);
+        let transcript = ["tool_transcript", "hash"];
+        self.same(chain, "tool_transcript.hash", root, text(&transcript));
+        let calls = record.integer(&["tool_transcript", "call_count"]);
+        let calls = calls.map_or_else(|| "absent".to_owned(), |calls| calls.to_string());
+        self.same(chain, "tool_transcript.call_count", facts.calls, calls);
+        if self.checks.len() == before {
+            let size = facts.size;
+            let passed = Check::pass(Field::AuditChain);
+            self.checks
+                .push(passed.actual(format_args!("{size} entries under {root}")));
+        }
+        let policy = (Field::PolicyBundleHash, Code::PolicyMismatch);
+        if let Some(logged) = facts.policy {
+            let stated = text(&["policy", "bundle_hash"]);
+            self.same(policy, "policy.bundle_hash", logged, stated);
+        }
+        if let Some(start) = &facts.start {
+            let stated = text(&["build_provenance", "digest"]);
+            let binary = (Field::AuditBundle, Code::BinaryMismatch);
+            self.same(binary, "build_provenance.digest", start.binary, stated);
+            // Where a denied call may pass, the record says so whatever the mode is called.
+            let logged = match start.mode {
+                Mode::Enforcing => "enforce",
+                Mode::Advisory | Mode::Silent => "advisory",
+            };
+            let stated = text(&["policy", "enforcement_mode"]);
+            self.same(policy, "policy.enforcement_mode", logged, stated);
+        }
+    }
+
+    fn claim(&mut self, claim: &Claim, facts: &ExportFacts) {
+        let log = (Field::AuditBundle, Code::TranscriptMismatch);
+        let stated = |path: &[&str]| {
+            claim.at(path).map_or_else(
+                || "absent".to_owned(),
+                |value| {
+                    value
+                        .as_str()
+                        .map_or_else(|| value.to_string(), str::to_owned)
+                },
+            )
+        };
+        match facts.chain {
+            Some(ChainFacts { root, tip, length }) => {
+                for (end, logged) in [("root", root), ("tip", tip)] {
+                    let stated = stated(&["gateway", "audit_chain", end]);
+                    self.same(log, end, logged.hex(), bare(&stated));
+                }
+                let stated = stated(&["gateway", "audit_chain", "length"]);
+                self.same(log, "length", length, stated);
+            }
+            None => self.differs(log.0, log.1, "a chain", "a log without one"),
+        }
+        let session = stated(&["gateway", "session_id"]);
+        self.same(log, "session_id", &facts.final_session, session);
+        let verdicts = &facts.verdicts;
+        for (name, logged) in [
+            ("tool_calls_total", facts.calls),
+            ("tool_calls_allowed", verdicts.of(Verdict::Allow)),
+            ("tool_calls_denied", verdicts.denied()),
+            ("tool_calls_faulted", verdicts.of(Verdict::Fault)),
+        ] {
+            self.same(
+                log,
+                name,
+                logged,
+                stated(&["gateway", "call_summary", name]),
+            );
+        }
+        self.tools(claim, facts);
+        for (field, code, path, logged) in [
+            (
+                Field::PolicyBundleHash,
+                Code::PolicyMismatch,
+                ["trace", "policy", "bundle_hash"],
+                facts.policy,
+            ),
+            (
+                Field::ToolCatalogHash,
+                Code::CatalogMismatch,
+                ["gateway", "catalog", "hash"],
+                facts.catalog,
+            ),
+        ] {
+            if let Some(logged) = logged {
+                self.same((field, code), &path.join("."), logged, stated(&path));
+            }
+        }
+    }
+
+    fn tools(&mut self, claim: &Claim, facts: &ExportFacts) {
+        let path = ["gateway", "call_summary", "tools_invoked"];
+        let stated = claim
+            .at(&path)
+            .and_then(Value::as_array)
+            .unwrap_or_default();
+        let same = stated
+            .iter()
+            .map(Value::as_str)
+            .eq(facts.tools.iter().map(|tool| Some(tool.as_str())));
+        if facts.tools_unlisted == 0 && !same {
+            self.differs(
+                Field::AuditBundle,
+                Code::TranscriptMismatch,
+                format_args!("the {} tools of the log in order", facts.tools.len()),
+                format_args!("{} others", stated.len()),
+            );
+        }
+    }
+
+    /// The line for an export in which nothing is wrong.
+    fn conclude(self, facts: &ExportFacts) {
+        let failed = |check: &Check| check.field == Field::AuditBundle;
+        if !self.checks.iter().skip(self.before).any(failed) {
+            let ExportFacts { size, calls, .. } = facts;
+            let passed = Check::pass(Field::AuditBundle);
+            self.checks
+                .push(passed.actual(format_args!("{size} entries, {calls} calls")));
+        }
+    }
+}
+
+/// The claim's list of calls, held against the log's as that streams by.
+struct CallsCompared<'a> {
+    stated: Option<std::slice::Iter<'a, Value>>,
+    place: u64,
+    differs: Option<(String, String)>,
+}
+
+impl<'a> CallsCompared<'a> {
+    fn new(claim: &'a Claim) -> Self {
+        let stated = claim.at(&["trace", "tool_transcript", "entries"]);
+        Self {
+            stated: stated.and_then(Value::as_array).map(<[Value]>::iter),
+            place: 0,
+            differs: None,
+        }
+    }
+
+    fn compare(&mut self, call: CallSeen<'_>) {
+        let place = self.place;
+        self.place = place.saturating_add(1);
+        let Some(stated) = &mut self.stated else {
+            return;
+        };
+        let stated = stated.next();
+        let text = |name: &str| {
+            let member = stated.and_then(|stated| stated.get(name));
+            member.and_then(Value::as_str).unwrap_or("absent")
+        };
+        let decision = call.verdict.map_or("n/a", Verdict::claim_word);
+        let (tool, word) = (text("tool_name"), text("decision"));
+        if (call.tool.is_some_and(|logged| logged != tool) || decision != word)
+            && self.differs.is_none()
+        {
+            let logged = call.tool.unwrap_or_default();
+            self.differs = Some((
+                format!("call {place}: `{logged}` {decision}, as in the log"),
+                format!("`{tool}` {word}"),
+            ));
+        }
+    }
+
+    /// The first difference, if there is one.
+    fn finish(self) -> Option<(String, String)> {
+        let more = self.stated.map_or(0, |rest| rest.count());
+        self.differs.or_else(|| {
+            (more > 0).then(|| {
+                let logged = self.place;
+                (
+                    format!("{logged} calls, as in the log"),
+                    format!("{more} more in the claim's transcript"),
+                )
+            })
+        })
+    }
+}

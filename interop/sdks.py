@@ -1,0 +1,178 @@
+"""Official SDK clients and reference servers, directly and through the gateway: what a client
+receives is the same both ways, but for what formats allow a gateway to rewrite."""
+
+import contextlib
+import itertools
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import gateway
+from gateway import BINARY, OPERATOR, TOKEN, Gateway, node, package, process, python, require
+
+HERE = pathlib.Path(__file__).parent
+TYPESCRIPT = [node(), HERE / "clients/typescript.mjs", gateway.TOOLS / "npm/node_modules"]
+CLIENTS = {
+    "python-1.30": [python("python-sdk-1"), HERE / "clients/python1.py"],
+    "python-2.3": [python("python-sdk-2"), HERE / "clients/python2.py"],
+    "typescript-1.32": [*TYPESCRIPT, "1"],
+    "typescript-2.4": [*TYPESCRIPT, "2"],
+}
+PNG = (
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
+    b"\x00\x00\x00\rIDATx\xdac\xfc\xcf\xc0P\x0f\x00\x04\x85\x01\x80\x84\xa9\x8c!\x00\x00\x00\x00IEND\xaeB`\x82"
+)
+ENTITY = {"name": "Zoë 🜂", "entityType": "person", "observations": ["speaks Älplerisch"]}
+
+
+def stdio_servers(work):
+    """Name → how it is started, and the calls made of it."""
+    files = work / "files"
+    files.mkdir()
+    (files / "grüße.txt").write_text("Grüße 🜂\n", encoding="utf-8")
+    (files / "point.png").write_bytes(PNG)
+    started = lambda name, *args: {
+        "command": node(),
+        "args": [f"{package(f'server-{name}')}/dist/index.js", *map(str, args)],
+    }
+    everything = [
+        ["echo", {"message": "Grüße 🜂 \" \\ \u2028"}],
+        ["get-sum", {"a": 0.1, "b": 1e3}],
+        ["get-tiny-image", {}],
+        ["get-structured-content", {"location": "Chicago"}],
+        ["get-annotated-message", {"messageType": "error", "includeImage": True}],
+        ["get-resource-links", {"count": 3}],
+    ]
+    filesystem = [
+        ["list_directory", {"path": str(files)}],
+        ["read_text_file", {"path": str(files / "grüße.txt")}],
+        ["read_text_file", {"path": str(files / "absent")}],
+        ["read_text_file", {"path": "/etc/passwd"}],
+        ["read_media_file", {"path": str(files / "point.png")}],
+        ["write_file", {"path": str(files / "new.txt"), "content": "Ω\n"}],
+        ["search_files", {"path": str(files), "pattern": "*.txt"}],
+    ]
+    memory = [
+        ["delete_entities", {"entityNames": [ENTITY["name"]]}],
+        ["create_entities", {"entities": [ENTITY]}],
+        ["read_graph", {}],
+        ["search_nodes", {"query": "Zoë"}],
+        ["delete_entities", {"entityNames": [ENTITY["name"]]}],
+        ["read_graph", {}],
+    ]
+    remembering = started("memory") | {"env": {"MEMORY_FILE_PATH": str(work / "memory.jsonl")}}
+    return {
+        "everything": (started("everything", "stdio"), everything),
+        "filesystem": (started("filesystem", files), filesystem),
+        "memory": (remembering, memory),
+    }
+
+
+HTTP_CALLS = [
+    ["add", {"a": 2, "b": -5}],
+    ["measure", {"place": "Zürich 🜂"}],
+    ["fail", {}],
+    ["picture", {}],
+]
+
+
+def received(client, target, calls):
+    """What one client receives from one target."""
+    job = json.dumps({"target": target, "calls": calls})
+    command = [*map(str, CLIENTS[client]), job]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    require(done.returncode == 0, f"{client} on {target}: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# Members by which the eras differ, and that a bridge between them adds or leaves out.
+ERA = {"resultType", "ttlMs", "cacheScope", "execution"}
+
+
+def comparable(value):
+    if isinstance(value, list):
+        return [comparable(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    members = {name: comparable(item) for name, item in value.items() if name not in ERA}
+    meta = members.get("_meta")
+    if isinstance(meta, dict):
+        members["_meta"] = {n: v for n, v in meta.items() if n != "io.modelcontextprotocol/serverInfo"}
+    return {n: v for n, v in members.items() if n != "_meta" or v}
+
+
+def compare(direct, through, prefix):
+    """Equal tools, but for names and those that were not approved, and equal results."""
+    offered = {tool["name"]: comparable(tool) for tool in direct["tools"]}
+    listed = [tool for tool in through["tools"] if tool["name"].startswith(prefix)]
+    require(listed, f"no tool of `{prefix}` is listed")
+    for tool in listed:
+        bare = comparable(tool) | {"name": tool["name"].removeprefix(prefix)}
+        require(bare == offered[bare["name"]], f"listed: {bare}\noffered: {offered[bare['name']]}")
+    for one, other in zip(direct["results"], through["results"], strict=True):
+        one, other = comparable(one), comparable(other)
+        require(one == other, f"directly: {one}\nthrough:  {other}")
+    return {tool["name"] for tool in listed}
+
+
+def case(client, name, target, through, calls):
+    prefix = f"{name}__"
+    directly = received(client, target, calls)
+    renamed = [[prefix + tool, arguments] for tool, arguments in calls]
+    governed = received(client, through, [*renamed, [f"{prefix}no_such_tool", {}]])
+    unknown = governed["results"].pop()
+    require("error" in unknown or unknown.get("isError"), f"an unknown tool gave {unknown}")
+    listed = compare(directly, governed, prefix)
+    missing = {tool for tool, _ in renamed} - listed
+    require(not missing, f"not listed: {missing}")
+    require(any(r.get("isError") for r in governed["results"]) or name in ("everything", "memory"), "no error was seen")
+
+
+@contextlib.contextmanager
+def http_servers():
+    with contextlib.ExitStack() as stack:
+        targets = {}
+        for name, environment in (("sdk1", "python-sdk-1"), ("sdk2", "python-sdk-2")):
+            command = [python(environment), HERE / "servers/python_sdk.py"]
+            found, _ = stack.enter_context(process(command, r"port (\d+)"))
+            targets[name] = {"url": f"http://127.0.0.1:{found[1]}/mcp"}
+        yield targets
+
+
+def main():
+    with tempfile.TemporaryDirectory() as work, http_servers() as http:
+        work = pathlib.Path(work)
+        stdio = stdio_servers(work)
+        configuration = work / "mcp.json"
+        configuration.write_text(json.dumps({"mcpServers": {n: t for n, (t, _) in stdio.items()}}))
+        served = Gateway(work / "gateway", variables=stdio["memory"][0]["env"])
+        urls = itertools.chain.from_iterable(("--server", f"{n}={t['url']}") for n, t in http.items())
+        served.init("--from", configuration, *urls, "--trust-hints")
+        with served.serving():
+            gateway.main(list(cases(served, stdio, http)))
+
+
+def cases(served, stdio, http):
+    over_http = {"url": served.url, "headers": {"Authorization": f"Bearer {TOKEN}"}}
+    bridge = {
+        "command": str(BINARY),
+        "args": ["client-bridge", "--gateway-url", served.url],
+        "env": {"CMCP_BEARER_TOKEN": TOKEN},
+    }
+    targets = {**stdio, **{name: (target, HTTP_CALLS) for name, target in http.items()}}
+    for client in CLIENTS:
+        for name, (target, calls) in targets.items():
+            yield f"{client}, {name}", bind(client, name, target, over_http, calls)
+    for client in CLIENTS:
+        target, calls = targets["everything"]
+        yield f"{client} over client-bridge, everything", bind(client, "everything", target, bridge, calls)
+
+
+def bind(*arguments):
+    return lambda: case(*arguments)
+
+
+if __name__ == "__main__":
+    main()
