@@ -32,6 +32,7 @@ def stdio_servers(work):
     files = work / "files"
     files.mkdir()
     (files / "grüße.txt").write_text("Grüße 🜂\n", encoding="utf-8")
+    (files / "new.txt").touch()
     (files / "point.png").write_bytes(PNG)
     started = lambda name, *args: {
         "command": node(),
@@ -84,7 +85,7 @@ def received(client, target, calls):
     command = [*map(str, CLIENTS[client]), job]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     require(done.returncode == 0, f"{client} on {target}: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.strip().split("\n")[-1])
 
 
 # Members by which the eras differ, and that a bridge between them adds or leaves out.

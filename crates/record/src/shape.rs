@@ -233,18 +233,18 @@ impl Violations {
     }
 
     fn value(&mut self, value: &Value, rule: &'static Rule, path: &str) {
-        match rule {
-            Rule::AnyObject => self.hold(value.as_object().is_some(), path, "an object"),
-            Rule::Bool => self.hold(value.as_bool().is_some(), path, "`true` or `false`"),
-            Rule::Number => self.hold(matches!(value, Value::Number(_)), path, "a number"),
-            Rule::Integer { least, most } => self.integer(value, *least, *most, path),
-            Rule::Each(each) => self.each(value, each, path),
+        let (holds, what) = match rule {
+            Rule::AnyObject => (value.as_object().is_some(), "an object"),
+            Rule::Bool => (value.as_bool().is_some(), "`true` or `false`"),
+            Rule::Number => (value.as_number().is_some(), "a number"),
+            Rule::Integer { least, most } => return self.integer(value, *least, *most, path),
+            Rule::Each(each) => return self.each(value, each, path),
+            Rule::Jwk => return self.jwk(value, path),
+            Rule::TextMap => return self.text_map(value, path),
             Rule::Object(shape) => match value.as_object() {
-                Some(object) => self.object(object, shape, path),
-                None => self.add(path, Problem::Not("an object")),
+                Some(object) => return self.object(object, shape, path),
+                None => (false, "an object"),
             },
-            Rule::Jwk => self.jwk(value, path),
-            Rule::TextMap => self.text_map(value, path),
             Rule::AnyText
             | Rule::Constant(_)
             | Rule::Digest
@@ -257,13 +257,10 @@ impl Violations {
             | Rule::Text
             | Rule::Token
             | Rule::Uri => match value.as_str() {
-                Some(text) => self.text(text, rule, path),
-                None => self.add(path, Problem::Not("a string")),
+                Some(text) => return self.text(text, rule, path),
+                None => (false, "a string"),
             },
-        }
-    }
-
-    fn hold(&mut self, holds: bool, path: &str, what: &'static str) {
+        };
         if !holds {
             self.add(path, Problem::Not(what));
         }
@@ -289,7 +286,9 @@ impl Violations {
             return self.add(path, Problem::Not("an object"));
         };
         for (name, value) in object.iter() {
-            self.hold(value.as_str().is_some(), &join(path, name), "a string");
+            if value.as_str().is_none() {
+                self.add(&join(path, name), Problem::Not("a string"));
+            }
         }
     }
 
@@ -297,32 +296,30 @@ impl Violations {
         if text.is_empty() && !matches!(rule, Rule::AnyText) {
             return self.add(path, Problem::Empty);
         }
-        match rule {
+        let (holds, what) = match rule {
             Rule::Constant(exactly) => {
                 if text != *exactly {
                     self.add(path, Problem::NotOneOf(std::slice::from_ref(exactly)));
                 }
+                return;
             }
             Rule::OneOf(words) => {
                 if !words.contains(&text) {
                     self.add(path, Problem::NotOneOf(words));
                 }
+                return;
             }
-            Rule::Digest => self.hold(
-                text::is_digest(text),
-                path,
-                "a `sha256:` or `sha384:` digest",
+            Rule::Digest => (text::is_digest(text), "a `sha256:` or `sha384:` digest"),
+            Rule::Sha256 => (text::is_sha256(text), "a `sha256:` digest"),
+            Rule::Duration => (text::is_duration(text), "an ISO 8601 duration"),
+            Rule::Subject => (text::is_subject(text), "a SPIFFE or DID identity"),
+            Rule::Spiffe => (text.starts_with("spiffe://"), "a SPIFFE identity"),
+            Rule::Token => (text::is_token(text), "base64url"),
+            Rule::Uri => (text::is_uri(text), "an absolute URI"),
+            Rule::Https => (
+                text.starts_with("https://") && text::is_uri(text),
+                "an absolute `https` URI",
             ),
-            Rule::Sha256 => self.hold(text::is_sha256(text), path, "a `sha256:` digest"),
-            Rule::Duration => self.hold(text::is_duration(text), path, "an ISO 8601 duration"),
-            Rule::Subject => self.hold(text::is_subject(text), path, "a SPIFFE or DID identity"),
-            Rule::Spiffe => self.hold(text.starts_with("spiffe://"), path, "a SPIFFE identity"),
-            Rule::Token => self.hold(text::is_token(text), path, "base64url"),
-            Rule::Uri => self.hold(text::is_uri(text), path, "an absolute URI"),
-            Rule::Https => {
-                let holds = text.starts_with("https://") && text::is_uri(text);
-                self.hold(holds, path, "an absolute `https` URI");
-            }
             Rule::AnyText
             | Rule::Text
             | Rule::AnyObject
@@ -332,7 +329,10 @@ impl Violations {
             | Rule::Jwk
             | Rule::Number
             | Rule::Object(_)
-            | Rule::TextMap => {}
+            | Rule::TextMap => return,
+        };
+        if !holds {
+            self.add(path, Problem::Not(what));
         }
     }
 

@@ -17,7 +17,9 @@ use cmcp_mcp::{
 pub(crate) fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("the test's own path");
     let target = tests.ancestors().nth(2).expect("a build folder");
-    target.join("examples").join(name)
+    let path = target.join("examples").join(name);
+    assert!(path.exists(), "examples are built when the tests are run without naming one target");
+    path
 }
 
 pub(crate) fn launcher() -> Launcher {

@@ -123,7 +123,7 @@ fn bundle_keys(context: &Input<'_>) -> Result<Vec<TrustedKey>, InputError> {
     let keys = context.value("trusted_bundle_keys")?;
     let keys = keys.as_array().unwrap_or_default();
     keys.iter()
-        .map(|jwk| TrustedKey::from_jwk(jwk))
+        .map(TrustedKey::from_jwk)
         .collect::<Result<_, _>>()
         .map_err(|_| InputError::Member("trusted_bundle_keys"))
 }

@@ -277,7 +277,7 @@ fn a_signature_has_one_spelling() {
     let second = {
         let last = right.chars().last().unwrap();
         let next = char::from_u32(u32::from(last) + 1).unwrap();
-        format!("{}{next}", &right[..85])
+        format!("{}{next}", right.get(..85).unwrap())
     };
     let standard = right.replace('-', "+").replace('_', "/");
     assert_ne!(standard, right);
@@ -285,7 +285,7 @@ fn a_signature_has_one_spelling() {
         format!("{right}=="),
         standard,
         second,
-        right[..84].to_owned(),
+        right.get(..84).unwrap().to_owned(),
         format!("{right}\n"),
         String::new(),
     ] {

@@ -1,0 +1,147 @@
+//! What a decision costs, with few policies and with many.
+//!
+//! The bundle is the same mixture at either size: nine in ten policies are about one tool or one
+//! principal, the rest about every call.
+
+use std::collections::BTreeMap;
+
+use cmcp_json::{Limits, Value};
+use cmcp_policy::{
+    Compat,
+    bundle::PolicyBundle,
+    catalog::{Approval, Baa, Catalog, Document, Effect, ServerSpec, TlsPin, Tool, Transport},
+    decide::{Facts, Phase},
+    engine::{Engine, EngineInput, Principal},
+    sensitivity::Vocabulary,
+    session::SessionView,
+};
+
+fn main() {
+    divan::main();
+}
+
+const SIZES: [usize; 2] = [12, 500];
+const TOOLS: usize = 50;
+const PRINCIPALS: usize = 10;
+
+struct World {
+    engine: Engine,
+    catalog: Catalog,
+    principals: Vec<Principal>,
+    arguments: Value,
+    session: SessionView,
+}
+
+impl World {
+    fn new(policies: usize) -> Self {
+        let catalog = catalog();
+        let principals: Vec<Principal> = (0..PRINCIPALS).map(principal).collect();
+        let bundle = bundle(policies);
+        let vocabulary = Vocabulary::builtin();
+        let input = EngineInput {
+            bundle: &bundle,
+            catalog: &catalog,
+            principals: &principals,
+            vocabulary: &vocabulary,
+            compat: Compat::Off,
+        };
+        let engine = match Engine::load(input) {
+            Ok((engine, _)) => engine,
+            Err(errors) => panic!("{errors:?}"),
+        };
+        let arguments = json(r#"{"path": "/srv/data/report.txt", "amount": 12, "deep": true}"#);
+        Self { engine, catalog, principals, arguments, session: SessionView::default() }
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let tool = &self.catalog.tools()[0];
+        Facts {
+            phase: Phase::Ingress,
+            principal: &self.principals[0],
+            tool,
+            server: self.catalog.server_of(tool).unwrap(),
+            arguments: &self.arguments,
+            session: &self.session,
+            workflow_id: "default",
+            attestation_platform: "software",
+        }
+    }
+}
+
+#[divan::bench(args = SIZES)]
+fn decide(bencher: divan::Bencher<'_, '_>, policies: usize) {
+    let world = World::new(policies);
+    assert!(world.engine.decide(&world.facts()).is_permit());
+    bencher.bench_local(|| world.engine.decide(&world.facts()));
+}
+
+#[divan::bench(args = SIZES)]
+fn first_decision(bencher: divan::Bencher<'_, '_>, policies: usize) {
+    bencher
+        .with_inputs(|| World::new(policies))
+        .bench_local_refs(|world| world.engine.decide(&world.facts()));
+}
+
+#[divan::bench(args = SIZES, sample_count = 10)]
+fn load(bencher: divan::Bencher<'_, '_>, policies: usize) {
+    bencher.bench_local(|| World::new(policies));
+}
+
+#[divan::bench(args = SIZES, sample_count = 10)]
+fn list_tools(bencher: divan::Bencher<'_, '_>, policies: usize) {
+    bencher.with_inputs(|| World::new(policies)).bench_local_refs(|world| {
+        let tools = world.catalog.tools().iter();
+        tools.filter(|tool| world.engine.visible(&world.principals[0], tool)).count()
+    });
+}
+
+fn bundle(policies: usize) -> PolicyBundle {
+    let text: String = (0..policies).map(policy).collect();
+    let manifest = r#"{"version": "1", "authored_at": "t", "author_identity": "a", "commit_sha": "0"}"#;
+    let files = [("manifest.json", manifest), ("schema.cedarschema", "{}"), ("p.cedar", &text)];
+    let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+    PolicyBundle::parse(&files, Compat::Off).unwrap()
+}
+
+fn policy(n: usize) -> String {
+    let (tool, agent) = (n % TOOLS, n % PRINCIPALS);
+    match n % 12 {
+        0 => "permit(principal, action == Action::\"call_tool\", resource) when { context.workflow_id == \"default\" };".to_owned(),
+        1..=5 => format!("forbid(principal, action, resource == Resource::\"tool_{tool}\") when {{ context.arguments has amount && context.arguments.amount > 1000 }};"),
+        6..=8 => format!("permit(principal, action == Action::\"tool_{tool}\", resource) when {{ context.arguments has path && context.arguments.path like \"/srv/*\" }};"),
+        _ => format!("permit(principal == Agent::\"agent_{agent}\", action, resource == Resource::\"tool_{tool}\") unless {{ context.sensitivity_level > 2 }};"),
+    }
+}
+
+fn catalog() -> Catalog {
+    let definition = |n: usize| {
+        json(&format!(
+            r#"{{"name": "tool_{n}", "description": "D.", "inputSchema": {{"type": "object", "properties": {{
+                "path": {{"type": "string"}}, "amount": {{"type": "integer"}}, "deep": {{"type": "boolean"}}}}}}}}"#
+        ))
+    };
+    let tools = (0..TOOLS).map(|n| Tool {
+        server: "files".to_owned(),
+        alias: None,
+        definition: definition(n),
+        effect: Effect::Writes,
+        sensitivity: "public".to_owned(),
+        compliance_domain: "internal".to_owned(),
+        baa: Baa::NotCovered,
+        redact: Vec::new(),
+        approval: Approval::default(),
+    });
+    let transport = Transport::Http { url: "https://files.example/mcp".to_owned(), pin: TlsPin::WebPki };
+    let server = ServerSpec { name: "files".to_owned(), display_name: None, transport };
+    let document = Document { servers: vec![server], tools: tools.collect() };
+    let text = document.to_text().unwrap();
+    Catalog::parse(text.as_bytes(), &Vocabulary::builtin(), Compat::Off).unwrap()
+}
+
+fn principal(n: usize) -> Principal {
+    Principal { name: format!("agent_{n}"), attributes: BTreeMap::new() }
+}
+
+fn json(text: &str) -> Value {
+    cmcp_json::parse(text.as_bytes(), &Limits::REQUEST).unwrap()
+}
