@@ -161,12 +161,15 @@ pub(crate) struct InitArgs {
     /// Who approves; written into the catalog. Default: the user's login name.
     #[arg(long, value_name = "WHO")]
     pub(crate) approver: Option<String>,
+    #[command(flatten)]
+    pub(crate) overwrite: Overwrite,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Overwrite {
     /// Replace files that exist.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Ask nothing.
-    #[arg(long)]
-    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -312,9 +315,8 @@ pub(crate) struct AuditExportArgs {
     /// Where to write `record.json`, `claim.json` and `audit.json`.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// Replace files that exist.
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) overwrite: Overwrite,
 }
 
 #[derive(Args, Debug)]
@@ -332,10 +334,10 @@ pub(crate) struct DemoArgs {
     /// Stop at the end instead of serving on.
     #[arg(long)]
     pub(crate) once: bool,
-    /// Where to listen; loopback only.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
-    pub(crate) listen: String,
-    /// Where to write record and log.
+    /// Where to listen, on loopback. Default: 127.0.0.1:8443, or a free port if that is taken.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Where everything is written: an empty folder. Default: one among the temporary files.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) dir: Option<PathBuf>,
 }

@@ -63,7 +63,10 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let mut arguments = arguments.peekable();
     let program = arguments.next();
     // Before anything else: what the supervisor becomes inherits threads and open files.
-    if arguments.next_if(|argument| argument == SUPERVISE).is_some() {
+    if arguments
+        .next_if(|argument| argument == SUPERVISE)
+        .is_some()
+    {
         return cmcp_gateway::child_supervise(arguments);
     }
     let cli = match Cli::try_parse_from(program.into_iter().chain(arguments)) {
@@ -75,7 +78,13 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let environment = Environment::of_process();
     let output = Output { format: cli.format };
-    match dispatch(cli.command, Context { environment: &environment, output }) {
+    match dispatch(
+        cli.command,
+        Context {
+            environment: &environment,
+            output,
+        },
+    ) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.report(output);

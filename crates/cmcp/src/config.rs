@@ -11,12 +11,12 @@ pub(crate) mod environment;
 pub(crate) mod evidence;
 pub(crate) mod fault;
 pub(crate) mod files;
+pub(crate) mod handover;
 pub(crate) mod key;
 pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod pins;
 pub(crate) mod principals;
-pub(crate) mod handover;
 mod settings;
 pub(crate) mod suggest;
 pub(crate) mod values;
@@ -86,19 +86,31 @@ impl Config {
 
     /// What weakens a check, for the log of every start.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> =
-            self.evidence.warning().into_iter().map(str::to_owned).collect();
+        let mut warnings: Vec<String> = self
+            .evidence
+            .warning()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         if self.values.flag(&keys::DANGER_PLAIN_HTTP) {
             warnings.push("`danger_plain_http: true`: tokens and data cross the network in the clear unless something in front does TLS".to_owned());
         }
         if self.values.flag(&keys::ALLOW_UNMEASURED_SPAWN) {
-            warnings.push("`attestation.allow_unmeasured_spawn: true`: servers may run that nobody measured".to_owned());
+            warnings.push(
+                "`attestation.allow_unmeasured_spawn: true`: servers may run that nobody measured"
+                    .to_owned(),
+            );
         }
         if self.compat == Compat::V07 {
-            warnings.push("`compat: cmcp-0.7`: quirks of the Python cMCP 0.7.1 are in force".to_owned());
+            warnings.push(
+                "`compat: cmcp-0.7`: quirks of the Python cMCP 0.7.1 are in force".to_owned(),
+            );
         }
         if self.mode != Mode::Enforcing {
-            warnings.push(format!("enforcement mode `{}`: calls that policy denies are let through", self.mode));
+            warnings.push(format!(
+                "enforcement mode `{}`: calls that policy denies are let through",
+                self.mode
+            ));
         }
         if self.values.set(&keys::SESSION_STATE_PATH).is_some() {
             warnings.push("`session_state_path` is not written: what sessions have seen is kept in the database of `audit_db_path`".to_owned());
@@ -109,7 +121,9 @@ impl Config {
 
 /// Reads configuration, policy bundle and catalog, or names every problem of the three.
 pub(crate) fn load(request: &Request<'_>) -> Result<(Config, Documents), Vec<Problem>> {
-    let Request { file, environment, .. } = request;
+    let Request {
+        file, environment, ..
+    } = request;
     let mut problems = Vec::new();
     let mut notices = environment.review(&mut problems);
     let name = file.display().to_string();
@@ -118,7 +132,11 @@ pub(crate) fn load(request: &Request<'_>) -> Result<(Config, Documents), Vec<Pro
             problems.extend(read.problems);
             notices.extend(read.notices);
             yaml::parse(&read.bytes).unwrap_or_else(|faults| {
-                problems.extend(faults.into_iter().map(|(at, fault)| Problem::at(&name, at, fault)));
+                problems.extend(
+                    faults
+                        .into_iter()
+                        .map(|(at, fault)| Problem::at(&name, at, fault)),
+                );
                 EMPTY
             })
         }
@@ -161,7 +179,10 @@ fn child_variables(
     }
 }
 
-const EMPTY: Node = Node { at: Position::START, tree: Tree::Null };
+const EMPTY: Node = Node {
+    at: Position::START,
+    tree: Tree::Null,
+};
 
 #[cfg(test)]
 mod tests;

@@ -26,13 +26,13 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InitError {
     #[error("the starter bundle is not valid: {0}")]
-    Bundle(BundleError),
+    Bundle(Box<BundleError>),
     #[error("the catalog is not valid: {0}")]
-    Catalog(CatalogError),
+    Catalog(Box<CatalogError>),
     #[error("{0}")]
-    Client(#[from] ClientError),
+    Client(Box<ClientError>),
     #[error("a definition has no canonical form: {0}; leave its server out")]
-    Canonical(cmcp_json::CanonError),
+    Canonical(Box<cmcp_json::CanonError>),
     #[error("{} exists; choose another folder with `--dir`, or add `--force` to replace it", .0.display())]
     Exists(PathBuf),
     #[error("no server answered with a tool that can be approved; the reasons are above")]
@@ -40,7 +40,7 @@ pub(crate) enum InitError {
     #[error("no server is named; use `--from FILE` or `--server NAME=WHERE`")]
     NoServers,
     #[error("the starter policy does not fit the catalog: {0}")]
-    Policy(PolicyError),
+    Policy(Box<PolicyError>),
     #[error("`--read-only` names `{name}`, which is none of the tools found: {known}")]
     ReadOnly { name: String, known: String },
     #[error("two servers would be called `{name}`; rename one")]
@@ -49,10 +49,22 @@ pub(crate) enum InitError {
     Write { path: PathBuf, error: io::Error },
 }
 
-/// The files below `dir` that `init` writes.
-pub(crate) fn files(dir: &Path, assembled: &Assembled) -> Vec<(PathBuf, String)> {
+impl From<ClientError> for InitError {
+    fn from(error: ClientError) -> Self {
+        Self::Client(Box::new(error))
+    }
+}
+
+impl From<cmcp_json::CanonError> for InitError {
+    fn from(error: cmcp_json::CanonError) -> Self {
+        Self::Canonical(Box::new(error))
+    }
+}
+
+/// The files below `dir`.
+pub(crate) fn files(dir: &Path, config: &str, assembled: &Assembled) -> Vec<(PathBuf, String)> {
     let mut files = vec![
-        (dir.join("cmcp-config.yaml"), starter::CONFIG.to_owned()),
+        (dir.join("cmcp-config.yaml"), config.to_owned()),
         (dir.join("catalog.json"), assembled.catalog_text.clone()),
     ];
     for (path, bytes) in &assembled.bundle_files {
@@ -64,7 +76,10 @@ pub(crate) fn files(dir: &Path, assembled: &Assembled) -> Vec<(PathBuf, String)>
 
 /// Refuses to replace what is there.
 pub(crate) fn check_free(files: &[(PathBuf, String)]) -> Result<(), InitError> {
-    match files.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
+    match files
+        .iter()
+        .find(|(path, _)| path.symlink_metadata().is_ok())
+    {
         Some((path, _)) => Err(InitError::Exists(path.clone())),
         None => Ok(()),
     }
@@ -73,8 +88,10 @@ pub(crate) fn check_free(files: &[(PathBuf, String)]) -> Result<(), InitError> {
 /// Writes every file, the configuration last: without it nothing starts.
 pub(crate) fn write_all(files: &[(PathBuf, String)]) -> Result<(), InitError> {
     for (path, text) in files.iter().rev() {
-        write::replace(path, text)
-            .map_err(|error| InitError::Write { path: path.clone(), error })?;
+        write::replace(path, text).map_err(|error| InitError::Write {
+            path: path.clone(),
+            error,
+        })?;
     }
     Ok(())
 }

@@ -54,10 +54,16 @@ pub(crate) fn against_servers(
         .tools()
         .iter()
         .map(|tool| {
-            let server = catalog.server_of(tool).map_or("", |server| server.name.as_str());
+            let server = catalog
+                .server_of(tool)
+                .map_or("", |server| server.name.as_str());
             let listed = listed.iter().find(|listed| listed.server == server);
             let change = listed.map_or(Change::Removed, |listed| live(tool, listed, compare));
-            Reviewed { tool: tool.name.clone(), server: server.to_owned(), change }
+            Reviewed {
+                tool: tool.name.clone(),
+                server: server.to_owned(),
+                change,
+            }
         })
         .collect();
     for Listed { server, tools } in listed {
@@ -69,7 +75,11 @@ pub(crate) fn against_servers(
             });
             if !approved {
                 let (tool, server) = (name.to_owned(), server.clone());
-                reviewed.push(Reviewed { tool, server, change: Change::Added });
+                reviewed.push(Reviewed {
+                    tool,
+                    server,
+                    change: Change::Added,
+                });
             }
         }
     }
@@ -79,7 +89,9 @@ pub(crate) fn against_servers(
 /// Every tool of `catalog` as it differs from `older`, then what only `older` has.
 pub(crate) fn against_catalog(catalog: &Catalog, older: &Catalog) -> Vec<Reviewed> {
     let server = |catalog: &Catalog, tool: &Approved| {
-        catalog.server_of(tool).map_or_else(String::new, |server| server.name.clone())
+        catalog
+            .server_of(tool)
+            .map_or_else(String::new, |server| server.name.clone())
     };
     let mut reviewed: Vec<Reviewed> = catalog
         .tools()
@@ -89,12 +101,24 @@ pub(crate) fn against_catalog(catalog: &Catalog, older: &Catalog) -> Vec<Reviewe
                 None => Change::Added,
                 Some(before) => approved_difference(before, tool, older, catalog),
             };
-            Reviewed { tool: tool.name.clone(), server: server(catalog, tool), change }
+            Reviewed {
+                tool: tool.name.clone(),
+                server: server(catalog, tool),
+                change,
+            }
         })
         .collect();
-    for tool in older.tools().iter().filter(|tool| catalog.tool(&tool.name).is_none()) {
+    for tool in older
+        .tools()
+        .iter()
+        .filter(|tool| catalog.tool(&tool.name).is_none())
+    {
         let (tool, server) = (tool.name.clone(), server(older, tool));
-        reviewed.push(Reviewed { tool, server, change: Change::Removed });
+        reviewed.push(Reviewed {
+            tool,
+            server,
+            change: Change::Removed,
+        });
     }
     reviewed
 }
@@ -104,8 +128,12 @@ fn live(tool: &Approved, listed: &Listed, compare: Compare) -> Change {
         Ok(tools) => tools,
         Err(reason) => return Change::Unlisted(reason.clone()),
     };
-    let mut offered = tools.iter().filter(|offered| name_of(offered) == tool.upstream_name);
-    let Some(definition) = offered.next() else { return Change::Removed };
+    let mut offered = tools
+        .iter()
+        .filter(|offered| name_of(offered) == tool.upstream_name);
+    let Some(definition) = offered.next() else {
+        return Change::Removed;
+    };
     if offered.next().is_some() {
         return Change::Twice;
     }
@@ -113,9 +141,15 @@ fn live(tool: &Approved, listed: &Listed, compare: Compare) -> Change {
         return Change::Same;
     }
     let places = tool.differences(definition);
-    let places: Vec<String> =
-        places.iter().map(|place| format!("{} {}", place.pointer, place.change)).collect();
-    if places.is_empty() { Change::Same } else { Change::Changed(places) }
+    let places: Vec<String> = places
+        .iter()
+        .map(|place| format!("{} {}", place.pointer, place.change))
+        .collect();
+    if places.is_empty() {
+        Change::Same
+    } else {
+        Change::Changed(places)
+    }
 }
 
 fn approved_difference(
@@ -132,7 +166,10 @@ fn approved_difference(
     for (what, differs) in [
         ("effect", before.effect != now.effect),
         ("sensitivity", before.sensitivity != now.sensitivity),
-        ("compliance domain", before.compliance_domain != now.compliance_domain),
+        (
+            "compliance domain",
+            before.compliance_domain != now.compliance_domain,
+        ),
         ("agreement (BAA)", before.baa != now.baa),
         ("redaction", before.redact != now.redact),
         ("server", older.server_of(before) != newer.server_of(now)),
@@ -141,12 +178,19 @@ fn approved_difference(
             places.push(format!("{what} changed"));
         }
     }
-    if places.is_empty() { Change::Same } else { Change::Changed(places) }
+    if places.is_empty() {
+        Change::Same
+    } else {
+        Change::Changed(places)
+    }
 }
 
 /// The name of an offered definition.
 pub(crate) fn name_of(definition: &Value) -> &str {
-    definition.get("name").and_then(Value::as_str).unwrap_or_default()
+    definition
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use cmcp_evidence::Sha256Digest;
 use cmcp_policy::sensitivity::Sensitivity;
 use cmcp_record::audit::{
     AttestationRefresh, Count, KillSwitch as KillEntry, Kind, RecordPer as LogRecordPer,
-    SessionEnd, SessionReset, SessionStart, SuspiciousSequence, Switched, Text,
+    SessionEnd, SessionStart, SuspiciousSequence, Switched, Text,
 };
 
 use crate::{
@@ -97,7 +97,8 @@ impl Gateway {
         if !session.start_closing() {
             return Err(CloseError::Closing);
         }
-        let closed = self.close_with(session, reason, None).await;
+        let end = self.ending(session, reason);
+        let closed = self.close_with(session, end, None).await;
         self.settle(session, closed)
     }
 
@@ -114,33 +115,21 @@ impl Gateway {
         let principal = &session.principal.name;
         let before = session.view().max_sensitivity;
         let mark = self.sessions.reset_mark(principal, Sensitivity::public());
-        let entry = SessionReset {
-            closed: Text::new(&session.id),
-            reason: Text::new(reason),
-            reset_count: Count::new(mark.resets),
-            sensitivity: Text::new(mark.sensitivity.name()),
-            sensitivity_before: Text::new(before.name()),
-            successor: Text::new(&new),
+        let end = SessionEnd {
+            reason: Text::new(&format!("reset {} by the operator: {reason}", mark.resets)),
+            sensitivity: Text::new(before.name()),
+            successor: Some(Text::new(&new)),
         };
-        let request = AppendRequest {
-            log: session.log,
-            kind: Kind::SessionReset(entry),
-            durability: Durability::Disk,
-            salts: None,
-            mark: Some(Mark {
-                principal: principal.clone(),
-                sensitivity: mark.sensitivity.name().to_owned(),
-                resets: mark.resets,
-            }),
+        let lowered = Mark {
+            principal: principal.clone(),
+            sensitivity: mark.sensitivity.name().to_owned(),
+            resets: mark.resets,
         };
-        let closed = match self.ledger.append(request).await {
-            Ok(_) => self.close_with(session, "reset", Some(&new)).await,
-            Err(error) => {
-                // What could not be written did not happen.
-                self.sessions.raise_mark(principal, &before);
-                Err(error.into())
-            }
-        };
+        let closed = self.close_with(session, end, Some(lowered)).await;
+        if closed.is_err() {
+            // What could not be written did not happen.
+            self.sessions.raise_mark(principal, &before);
+        }
         self.settle(session, closed)?;
         self.open_successor(session, &new);
         Ok(ResetDone {
@@ -169,7 +158,10 @@ impl Gateway {
             }
             let entry = kill_entry(agent, reason, authorized_by, Switched::Tripped);
             let closed = match self.note(&session, entry).await {
-                Ok(()) => self.close_with(&session, "kill_switch", None).await,
+                Ok(()) => {
+                    let end = self.ending(&session, "kill_switch");
+                    self.close_with(&session, end, None).await
+                }
                 Err(error) => Err(error.into()),
             };
             claim = Some(self.settle(&session, closed)?);
@@ -311,28 +303,36 @@ impl Gateway {
         self.ledger.append(request).await.map(|_| ())
     }
 
+    fn ending(&self, session: &Session, reason: &str) -> SessionEnd {
+        SessionEnd {
+            reason: Text::new(reason),
+            sensitivity: Text::new(session.view().max_sensitivity.name()),
+            successor: None,
+        }
+    }
+
     async fn close_with(
         &self,
         session: &Arc<Session>,
-        reason: &str,
-        successor: Option<&str>,
+        end: SessionEnd,
+        mark: Option<Mark>,
     ) -> Result<Vec<u8>, CloseError> {
-        if tokio::time::timeout(self.settings.session_drain, session.drained())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(self.settings.session_drain, session.drained()).await.is_err() {
             // What the upstream does with them nobody knows; the log says so, and then ends.
             tracing::warn!(session = %session.id, "closing with calls in flight; they end as unknown");
             session.abort();
             session.drained().await;
         }
+        // Calls that were in flight may have raised it since the end was decided.
         let sensitivity = session.view().max_sensitivity;
-        let end = SessionEnd {
-            reason: Text::new(reason),
-            sensitivity: Text::new(sensitivity.name()),
-            successor: successor.map(Text::new),
+        let end = SessionEnd { sensitivity: Text::new(sensitivity.name()), ..end };
+        let request = AppendRequest {
+            log: session.log,
+            kind: Kind::SessionEnd(end),
+            durability: Durability::Disk,
+            salts: None,
+            mark,
         };
-        let request = AppendRequest::plain(session.log, Kind::SessionEnd(end), Durability::Disk);
         let receipt = self.ledger.append(request).await?;
         let sealing = Sealing {
             log: session.log,

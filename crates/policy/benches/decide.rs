@@ -50,7 +50,13 @@ impl World {
             Err(errors) => panic!("{errors:?}"),
         };
         let arguments = json(r#"{"path": "/srv/data/report.txt", "amount": 12, "deep": true}"#);
-        Self { engine, catalog, principals, arguments, session: SessionView::default() }
+        Self {
+            engine,
+            catalog,
+            principals,
+            arguments,
+            session: SessionView::default(),
+        }
     }
 
     fn facts(&self) -> Facts<'_> {
@@ -89,16 +95,25 @@ fn load(bencher: divan::Bencher<'_, '_>, policies: usize) {
 
 #[divan::bench(args = SIZES, sample_count = 10)]
 fn list_tools(bencher: divan::Bencher<'_, '_>, policies: usize) {
-    bencher.with_inputs(|| World::new(policies)).bench_local_refs(|world| {
-        let tools = world.catalog.tools().iter();
-        tools.filter(|tool| world.engine.visible(&world.principals[0], tool)).count()
-    });
+    bencher
+        .with_inputs(|| World::new(policies))
+        .bench_local_refs(|world| {
+            let tools = world.catalog.tools().iter();
+            tools
+                .filter(|tool| world.engine.visible(&world.principals[0], tool))
+                .count()
+        });
 }
 
 fn bundle(policies: usize) -> PolicyBundle {
     let text: String = (0..policies).map(policy).collect();
-    let manifest = r#"{"version": "1", "authored_at": "t", "author_identity": "a", "commit_sha": "0"}"#;
-    let files = [("manifest.json", manifest), ("schema.cedarschema", "{}"), ("p.cedar", &text)];
+    let manifest =
+        r#"{"version": "1", "authored_at": "t", "author_identity": "a", "commit_sha": "0"}"#;
+    let files = [
+        ("manifest.json", manifest),
+        ("schema.cedarschema", "{}"),
+        ("p.cedar", &text),
+    ];
     let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
     PolicyBundle::parse(&files, Compat::Off).unwrap()
 }
@@ -131,15 +146,28 @@ fn catalog() -> Catalog {
         redact: Vec::new(),
         approval: Approval::default(),
     });
-    let transport = Transport::Http { url: "https://files.example/mcp".to_owned(), pin: TlsPin::WebPki };
-    let server = ServerSpec { name: "files".to_owned(), display_name: None, transport };
-    let document = Document { servers: vec![server], tools: tools.collect() };
+    let transport = Transport::Http {
+        url: "https://files.example/mcp".to_owned(),
+        pin: TlsPin::WebPki,
+    };
+    let server = ServerSpec {
+        name: "files".to_owned(),
+        display_name: None,
+        transport,
+    };
+    let document = Document {
+        servers: vec![server],
+        tools: tools.collect(),
+    };
     let text = document.to_text().unwrap();
     Catalog::parse(text.as_bytes(), &Vocabulary::builtin(), Compat::Off).unwrap()
 }
 
 fn principal(n: usize) -> Principal {
-    Principal { name: format!("agent_{n}"), attributes: BTreeMap::new() }
+    Principal {
+        name: format!("agent_{n}"),
+        attributes: BTreeMap::new(),
+    }
 }
 
 fn json(text: &str) -> Value {

@@ -15,12 +15,12 @@ use cmcp_json::{Form, Object, Value, canonical};
 
 pub use self::error::{BundleError, Cause, Place, PolicyError, Warning};
 pub use self::manifest::Manifest;
+use self::rule::Reader;
+pub(crate) use self::rule::{Rule, merged};
 pub use self::signing::{
     BundleSignatureError, KeysError, RevocationError, Revocations, SigningKeys, key_id,
 };
 pub use self::version::{Version, VersionError};
-pub(crate) use self::rule::{Rule, merged};
-use self::rule::Reader;
 use crate::Compat;
 
 /// A policy bundle whose files have been read, checked and parsed.
@@ -44,7 +44,9 @@ impl PolicyBundle {
         let mut errors = Vec::new();
         let parts = Parts::sort(files, compat, &mut errors);
         let manifest = match parts.manifest {
-            Some(bytes) => Manifest::parse(bytes).map_err(|found| errors.extend(found)).ok(),
+            Some(bytes) => Manifest::parse(bytes)
+                .map_err(|found| errors.extend(found))
+                .ok(),
             None => {
                 errors.push(BundleError::ManifestMissing);
                 None
@@ -56,7 +58,9 @@ impl PolicyBundle {
         if !files.iter().any(|(path, _)| is_policy(path)) {
             errors.push(BundleError::NoPolicies);
         }
-        let rules = read(&parts.policies, compat).map_err(|found| errors.extend(found)).ok();
+        let rules = read(&parts.policies, compat)
+            .map_err(|found| errors.extend(found))
+            .ok();
         match (manifest, parts.schema, rules) {
             (Some(manifest), Some(schema), Some(rules)) if errors.is_empty() => {
                 let content = content(&manifest, &parts.policies, &schema);
@@ -110,8 +114,15 @@ impl PolicyBundle {
     /// # Errors
     ///
     /// No signature, one that does not hold, or one of a revoked key.
-    pub fn verify_signature(&self, keys: &SigningKeys) -> Result<Sha256Digest, BundleSignatureError> {
-        let text = self.manifest.signature.as_deref().ok_or(BundleSignatureError::Missing)?;
+    pub fn verify_signature(
+        &self,
+        keys: &SigningKeys,
+    ) -> Result<Sha256Digest, BundleSignatureError> {
+        let text = self
+            .manifest
+            .signature
+            .as_deref()
+            .ok_or(BundleSignatureError::Missing)?;
         let signature =
             signing::signature(text).map_err(|_: SignatureError| BundleSignatureError::Encoding)?;
         keys.verify(&self.signed_bytes(), &signature)
@@ -123,7 +134,10 @@ impl PolicyBundle {
     ///
     /// A version that cannot be ordered, or one that is not greater.
     pub fn supersedes(&self, running: &Self) -> Result<(), VersionError> {
-        let (ours, theirs) = (self.version().parse::<Version>()?, running.version().parse::<Version>()?);
+        let (ours, theirs) = (
+            self.version().parse::<Version>()?,
+            running.version().parse::<Version>()?,
+        );
         if ours > theirs {
             return Ok(());
         }
@@ -160,11 +174,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn sort(
-        files: &'a [(String, Vec<u8>)],
-        compat: Compat,
-        errors: &mut Vec<BundleError>,
-    ) -> Self {
+    fn sort(files: &'a [(String, Vec<u8>)], compat: Compat, errors: &mut Vec<BundleError>) -> Self {
         let mut parts = Self::default();
         let mut seen = BTreeSet::new();
         let mut left = MAX_BYTES;
@@ -205,14 +215,11 @@ impl<'a> Parts<'a> {
 }
 
 /// What the hash is taken over: the text of a file, with one kind of line end.
-fn text(
-    path: &str,
-    bytes: &[u8],
-    compat: Compat,
-    errors: &mut Vec<BundleError>,
-) -> Option<String> {
+fn text(path: &str, bytes: &[u8], compat: Compat, errors: &mut Vec<BundleError>) -> Option<String> {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        errors.push(BundleError::Utf8 { file: path.to_owned() });
+        errors.push(BundleError::Utf8 {
+            file: path.to_owned(),
+        });
         return None;
     };
     match (text.find('\r'), compat) {
@@ -221,7 +228,10 @@ fn text(
         (Some(at), Compat::Off) => {
             let before = text.get(..at).unwrap_or_default();
             let line = before.matches('\n').count().saturating_add(1);
-            errors.push(BundleError::CarriageReturn { file: path.to_owned(), line });
+            errors.push(BundleError::CarriageReturn {
+                file: path.to_owned(),
+                line,
+            });
             None
         }
     }
@@ -242,7 +252,9 @@ fn read(policies: &BTreeMap<&str, String>, compat: Compat) -> Result<Vec<Rule>, 
 
 fn content(manifest: &Manifest, policies: &BTreeMap<&str, String>, schema: &str) -> Value {
     let hash = |text: &str| Value::from(Sha256Digest::of(text.as_bytes()).hex());
-    let files = policies.iter().map(|(path, text)| ((*path).to_owned(), hash(text)));
+    let files = policies
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), hash(text)));
     Value::Object(Object::from_iter([
         ("manifest".to_owned(), manifest.hashed.clone()),
         ("policy_files".to_owned(), Value::Object(files.collect())),
@@ -255,8 +267,7 @@ fn is_policy(path: &str) -> bool {
 }
 
 fn inside(path: &str) -> bool {
-    !path.contains(['\\', '\0'])
-        && path.split('/').all(|name| !matches!(name, "" | "." | ".."))
+    !path.contains(['\\', '\0']) && path.split('/').all(|name| !matches!(name, "" | "." | ".."))
 }
 
 const MANIFEST: &str = "manifest.json";

@@ -48,7 +48,11 @@ impl Catalog {
     ) -> Result<Self, Vec<CatalogError>> {
         let document = parse(bytes, &Limits::DOCUMENT).map_err(|error| {
             let kind = CatalogErrorKind::Parse(error.kind);
-            vec![CatalogError { place: "$".to_owned(), line: error.position(bytes).0, kind }]
+            vec![CatalogError {
+                place: "$".to_owned(),
+                line: error.position(bytes).0,
+                kind,
+            }]
         })?;
         let mut reader = reader::Reader::new(bytes);
         let context = Context { vocabulary, compat };
@@ -57,14 +61,31 @@ impl Catalog {
             Value::Object(_) => document::read(&mut reader, &document, &context),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
                 let found = document.kind();
-                reader.fault("$", 0, CatalogErrorKind::Shape { expected: "an object or an array", found });
+                reader.fault(
+                    "$",
+                    0,
+                    CatalogErrorKind::Shape {
+                        expected: "an object or an array",
+                        found,
+                    },
+                );
                 None
             }
         };
         match read {
-            Some(Parts { hash, servers, tools }) if reader.faults.is_empty() => {
+            Some(Parts {
+                hash,
+                servers,
+                tools,
+            }) if reader.faults.is_empty() => {
                 let by_name = index(&tools);
-                Ok(Self { hash, servers, tools, by_name, document: Arc::new(document) })
+                Ok(Self {
+                    hash,
+                    servers,
+                    tools,
+                    by_name,
+                    document: Arc::new(document),
+                })
             }
             Some(_) | None => Err(reader.faults),
         }
@@ -112,7 +133,11 @@ impl Catalog {
     pub fn to_document(&self) -> Document {
         Document {
             servers: self.servers.clone(),
-            tools: self.tools.iter().map(|tool| document::tool_of(tool, &self.servers)).collect(),
+            tools: self
+                .tools
+                .iter()
+                .map(|tool| document::tool_of(tool, &self.servers))
+                .collect(),
         }
     }
 
@@ -144,11 +169,15 @@ impl Catalog {
                 next.tools.push(Approved::exception(name, at, approval));
             }
         }
-        let names = next.tools.iter().enumerate().map(|(index, tool)| name::Exposed {
-            place: format!("tools[{index}]"),
-            offset: 0,
-            name: tool.name.clone(),
-        });
+        let names = next
+            .tools
+            .iter()
+            .enumerate()
+            .map(|(index, tool)| name::Exposed {
+                place: format!("tools[{index}]"),
+                offset: 0,
+                name: tool.name.clone(),
+            });
         name::distinct(&mut reader, &names.collect::<Vec<_>>());
         if !reader.faults.is_empty() {
             return Err(reader.faults);
@@ -172,7 +201,11 @@ struct Context<'a> {
 }
 
 fn index(tools: &[Approved]) -> HashMap<String, usize> {
-    tools.iter().enumerate().map(|(index, tool)| (tool.name.clone(), index)).collect()
+    tools
+        .iter()
+        .enumerate()
+        .map(|(index, tool)| (tool.name.clone(), index))
+        .collect()
 }
 
 #[cfg(test)]

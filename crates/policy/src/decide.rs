@@ -98,15 +98,18 @@ impl Escalation {
     /// What the annotations of the matching forbids ask for: `@aarm_decision` outright, else
     /// whether one of them names an approver.
     pub(crate) fn of(advice: &BTreeMap<String, String>) -> Option<Self> {
-        let declared = advice.get("aarm_decision").map(|word| word.trim().to_lowercase());
+        let declared = advice
+            .get("aarm_decision")
+            .map(|word| word.trim().to_lowercase());
         match declared.as_deref() {
             Some("deny") => None,
             Some("step_up") => Some(Self::StepUp),
             Some("defer") => Some(Self::Defer),
             // Any other word is a mistake, and a mistake never turns a no into something else.
-            Some(_) | None => {
-                APPROVERS.iter().any(|key| advice.contains_key(*key)).then_some(Self::StepUp)
-            }
+            Some(_) | None => APPROVERS
+                .iter()
+                .any(|key| advice.contains_key(*key))
+                .then_some(Self::StepUp),
         }
     }
 }

@@ -62,7 +62,10 @@ impl Principal {
     /// Whoever calls without an identity of its own.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self { name: "anonymous".to_owned(), attributes: BTreeMap::new() }
+        Self {
+            name: "anonymous".to_owned(),
+            attributes: BTreeMap::new(),
+        }
     }
 }
 
@@ -116,11 +119,20 @@ impl Engine {
     /// Everything that is wrong with them. Under `compat: cmcp-0.7` a policy that names what is not
     /// there is only warned of: it is what the Python cMCP let pass.
     pub fn load(input: EngineInput<'_>) -> Result<(Self, Vec<Warning>), Vec<PolicyError>> {
-        let EngineInput { bundle, catalog, principals, vocabulary, compat } = input;
+        let EngineInput {
+            bundle,
+            catalog,
+            principals,
+            vocabulary,
+            compat,
+        } = input;
         let types = Types::new().ok_or_else(|| schema_error("entity type names"))?;
         let anonymous = Principal::anonymous();
         let mut principals = principals.to_vec();
-        if principals.iter().all(|principal| principal.name != anonymous.name) {
+        if principals
+            .iter()
+            .all(|principal| principal.name != anonymous.name)
+        {
             principals.push(anonymous);
         }
         let agent = agents::types(&principals)?;
@@ -131,18 +143,28 @@ impl Engine {
         let known = Known {
             tools: &tools,
             actions: &actions,
-            principals: principals.iter().map(|principal| principal.name.as_str()).collect(),
+            principals: principals
+                .iter()
+                .map(|principal| principal.name.as_str())
+                .collect(),
             agent: &agent,
             values: Values::of(catalog, vocabulary),
         };
         let (warnings, schema) = examine(&known, &rules, &studied, compat)?;
         let questions = questions(&tools, &actions, (&rules, &studied), (&types, compat));
         let entities = entities(&types, catalog, &tools, (&principals, &actions))?;
-        let places = rules.iter().enumerate().map(|(place, rule)| (rule.policy.id().clone(), place));
+        let places = rules
+            .iter()
+            .enumerate()
+            .map(|(place, rule)| (rule.policy.id().clone(), place));
         let cells = principals.len().saturating_mul(tools.len());
         let engine = Self {
             places: places.collect(),
-            by_name: tools.iter().enumerate().map(|(at, tool)| (tool.name.clone(), at)).collect(),
+            by_name: tools
+                .iter()
+                .enumerate()
+                .map(|(at, tool)| (tool.name.clone(), at))
+                .collect(),
             principals: principals
                 .into_iter()
                 .enumerate()
@@ -167,7 +189,9 @@ impl Engine {
     #[must_use]
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
         let Some(at) = self.by_name.get(&facts.tool.name).copied() else {
-            return unjudged(vec!["the tool is not in the catalog that policies were loaded with".to_owned()]);
+            return unjudged(vec![
+                "the tool is not in the catalog that policies were loaded with".to_owned(),
+            ]);
         };
         let Some((tool, cell)) = self.tools.get(at).zip(self.cell(facts.principal, at)) else {
             return unjudged(vec!["the principal cannot be given to policy".to_owned()]);
@@ -186,7 +210,8 @@ impl Engine {
     #[must_use]
     pub fn visible(&self, principal: &Principal, tool: &Approved) -> bool {
         let at = self.by_name.get(&tool.name).copied();
-        at.and_then(|at| self.cell(principal, at)).is_some_and(|cell| cell.visible)
+        at.and_then(|at| self.cell(principal, at))
+            .is_some_and(|cell| cell.visible)
     }
 
     /// The Cedar schema that the catalog implies, every tool's own action included.
@@ -210,7 +235,9 @@ impl Engine {
             },
             principal: &facts.principal.name,
             tool: &facts.tool.name,
-            actions: asked.map(|asked| asked.action.id().unescaped().to_owned()).collect(),
+            actions: asked
+                .map(|asked| asked.action.id().unescaped().to_owned())
+                .collect(),
         })
     }
 
@@ -246,7 +273,8 @@ impl Engine {
         let mut tally = Tally::default();
         for Slice { action, policies } in &cell.slices {
             let (action, resource) = (action.clone(), tool.uid.clone());
-            let request = Request::new(agent.clone(), action, resource, context.clone(), None).ok()?;
+            let request =
+                Request::new(agent.clone(), action, resource, context.clone(), None).ok()?;
             let response = self.authorizer.is_authorized(&request, policies, entities);
             tally.add(&response, &self.rules, &self.places);
         }
@@ -270,7 +298,12 @@ impl Engine {
     }
 
     fn redactions(&self, tool: usize) -> Vec<crate::path::JsonPath> {
-        let places = self.questions.get(tool).into_iter().flatten().flat_map(|asked| &asked.rules);
+        let places = self
+            .questions
+            .get(tool)
+            .into_iter()
+            .flatten()
+            .flat_map(|asked| &asked.rules);
         let covering = places.filter_map(|place| self.rules.get(*place));
         distinct(covering.filter(|rule| rule.permits()))
     }
@@ -278,7 +311,8 @@ impl Engine {
     /// What is asked about a tool for a principal; kept for the configured ones.
     fn cell(&self, principal: &Principal, tool: usize) -> Option<Arc<Cell>> {
         let place = self.known(principal).and_then(|at| {
-            self.cells.get(at.checked_mul(self.tools.len())?.checked_add(tool)?)
+            self.cells
+                .get(at.checked_mul(self.tools.len())?.checked_add(tool)?)
         });
         if let Some(cell) = place.and_then(OnceLock::get) {
             return Some(Arc::clone(cell));
@@ -302,7 +336,10 @@ impl Engine {
                     studied.is_some_and(|rule| rule.target.principal.covers(&principal.name))
                 };
                 let places = rules.iter().copied().filter(mine).collect();
-                Slice { action: action.clone(), policies: self.sets.of(places, &self.rules) }
+                Slice {
+                    action: action.clone(),
+                    policies: self.sets.of(places, &self.rules),
+                }
             })
             .collect();
         let visible = self.could_permit(principal, tool, &slices)?;
@@ -323,21 +360,34 @@ fn examine(
     for (rule, about) in rules.iter().zip(studied) {
         let (found, doubts) = known.findings(rule, &about.target, &about.mentions);
         if found.is_empty() {
-            groups.entry(known.targets(&about.target)).or_default().push(rule);
+            groups
+                .entry(known.targets(&about.target))
+                .or_default()
+                .push(rule);
         }
         errors.extend(found);
         warnings.extend(doubts);
         if !rule.redact.is_empty() && !rule.permits() {
-            warnings.push(Warning::RedactOnForbid { place: rule.place() });
+            warnings.push(Warning::RedactOnForbid {
+                place: rule.place(),
+            });
         }
     }
     if !rules.iter().any(Rule::permits) {
         warnings.push(Warning::NothingPermitted);
     }
-    let names = studied.iter().flat_map(Studied::actions).filter(|name| *name != CALL_TOOL);
+    let names = studied
+        .iter()
+        .flat_map(Studied::actions)
+        .filter(|name| *name != CALL_TOOL);
     let named = names.map(ToOwned::to_owned).collect();
     let agent: &AgentTypes = known.agent;
-    let validation = Validation { tools: known.tools, actions: known.actions, agent, named: &named };
+    let validation = Validation {
+        tools: known.tools,
+        actions: known.actions,
+        agent,
+        named: &named,
+    };
     let (found, doubts) = validation.run(groups).map_err(|error| vec![error])?;
     errors.extend(found);
     warnings.extend(doubts);
@@ -358,7 +408,9 @@ fn entities(
 ) -> Result<Entities, Vec<PolicyError>> {
     let mut all = Vec::new();
     for tool in catalog.tools() {
-        let Some(server) = catalog.server_of(tool) else { continue };
+        let Some(server) = catalog.server_of(tool) else {
+            continue;
+        };
         let attributes = resource_attributes(tool, server).collect();
         let entity = Entity::new(types.resource(&tool.name), attributes, Default::default());
         all.push(entity.map_err(|error| schema_error(&error.to_string()))?);
@@ -370,9 +422,15 @@ fn entities(
     let general = types.action(CALL_TOOL);
     all.push(Entity::new_no_attrs(general.clone(), Default::default()));
     for action in actions.names() {
-        all.push(Entity::new_no_attrs(types.action(action), [general.clone()].into()));
+        all.push(Entity::new_no_attrs(
+            types.action(action),
+            [general.clone()].into(),
+        ));
     }
-    debug_assert!(tools.len() == catalog.tools().len(), "every tool has its server");
+    debug_assert!(
+        tools.len() == catalog.tools().len(),
+        "every tool has its server"
+    );
     Entities::from_entities(all, None).map_err(|error| schema_error(&error.to_string()))
 }
 

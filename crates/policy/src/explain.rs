@@ -63,9 +63,12 @@ impl Engine {
     pub fn explain(&self, facts: &Facts<'_>) -> Explanation {
         let decision = self.decide(facts);
         let policies = match self.trace(facts) {
-            Some(trace) => {
-                self.rules().iter().zip(self.studied()).map(|(rule, known)| trace.of(rule, known)).collect()
-            }
+            Some(trace) => self
+                .rules()
+                .iter()
+                .zip(self.studied())
+                .map(|(rule, known)| trace.of(rule, known))
+                .collect(),
             None => Vec::new(),
         };
         Explanation {
@@ -83,7 +86,12 @@ impl Engine {
 }
 
 fn summary(decision: &Decision) -> String {
-    let ids = decision.policies.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    let ids = decision
+        .policies
+        .iter()
+        .map(|id| format!("`{id}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
     match (decision.effect, decision.errors.first()) {
         (Effect::Permit, _) => format!("permitted by {ids}; no policy forbids it"),
         (Effect::Deny, Some(error)) => format!("denied, because it cannot be judged: {error}"),
@@ -120,10 +128,16 @@ impl Trace<'_> {
     fn outcome(&self, rule: &Rule, known: &StudiedRule) -> (Outcome, String) {
         let target = &known.target;
         if !target.principal.covers(self.principal) {
-            return (Outcome::OutOfScope, format!("it is not about principal `{}`", self.principal));
+            return (
+                Outcome::OutOfScope,
+                format!("it is not about principal `{}`", self.principal),
+            );
         }
         if !target.resource.covers(self.tool) {
-            return (Outcome::OutOfScope, format!("it is not about tool `{}`", self.tool));
+            return (
+                Outcome::OutOfScope,
+                format!("it is not about tool `{}`", self.tool),
+            );
         }
         let actions: Vec<&str> = self
             .actions
@@ -132,7 +146,10 @@ impl Trace<'_> {
             .filter(|action| target.covers_action(&rule.body, action))
             .collect();
         if actions.is_empty() {
-            return (Outcome::OutOfScope, format!("it is not about action `{CALL_TOOL}`"));
+            return (
+                Outcome::OutOfScope,
+                format!("it is not about action `{CALL_TOOL}`"),
+            );
         }
         let mut unmet = None;
         for action in actions {
@@ -144,7 +161,10 @@ impl Trace<'_> {
                 }
             }
         }
-        (Outcome::ConditionFalse, unmet.unwrap_or_else(|| "its conditions do not hold".to_owned()))
+        (
+            Outcome::ConditionFalse,
+            unmet.unwrap_or_else(|| "its conditions do not hold".to_owned()),
+        )
     }
 
     /// The first part of the conditions that does not hold.
@@ -156,7 +176,11 @@ impl Trace<'_> {
             };
             for part in parts {
                 if self.holds(action, part)? != wanted {
-                    let state = if wanted == Answer::Yes { "does not hold" } else { "holds" };
+                    let state = if wanted == Answer::Yes {
+                        "does not hold"
+                    } else {
+                        "holds"
+                    };
                     return Some(format!("`{word}`: `{part}` {state}"));
                 }
             }
@@ -172,7 +196,9 @@ impl Trace<'_> {
             pst::ActionConstraint::Any,
             pst::ResourceConstraint::Any,
         );
-        let alone = alone.try_with_clauses([pst::Clause::When(part.clone().into())]).ok()?;
+        let alone = alone
+            .try_with_clauses([pst::Clause::When(part.clone().into())])
+            .ok()?;
         let alone = pst::StaticPolicy::try_from(alone).ok()?;
         let policy = Policy::from_pst(pst::Policy::Static(alone)).ok()?;
         self.ask(action, &policy.new_id(PolicyId::new("part")))
@@ -188,13 +214,20 @@ impl Trace<'_> {
             self.context.clone(),
             None,
         );
-        let response = self.engine.authorizer().is_authorized(&request.ok()?, &set, &self.entities);
+        let response = self
+            .engine
+            .authorizer()
+            .is_authorized(&request.ok()?, &set, &self.entities);
         Some(answer(&response))
     }
 }
 
 fn matched(rule: &Rule) -> String {
-    let conditions = if rule.body.clauses().is_empty() { "scope" } else { "scope and conditions" };
+    let conditions = if rule.body.clauses().is_empty() {
+        "scope"
+    } else {
+        "scope and conditions"
+    };
     format!("its {conditions} hold for this call")
 }
 
@@ -218,7 +251,11 @@ fn answer(response: &Response) -> Answer {
 /// The parts of a conjunction, in the order of their evaluation.
 fn conjuncts(body: &pst::Expr) -> Vec<&pst::Expr> {
     match body {
-        pst::Expr::BinaryOp { op: pst::BinaryOp::And, left, right } => {
+        pst::Expr::BinaryOp {
+            op: pst::BinaryOp::And,
+            left,
+            right,
+        } => {
             let mut parts = conjuncts(left);
             parts.extend(conjuncts(right));
             parts

@@ -22,9 +22,13 @@ pub(crate) fn json(text: &str) -> Value {
 pub(crate) fn files(policies: &str) -> Vec<(String, Vec<u8>)> {
     let manifest = r#"{"version": "1.0.0", "authored_at": "2026-06-05T00:00:00Z",
         "author_identity": "a@example.com", "commit_sha": "0"}"#;
-    [("manifest.json", manifest), ("schema.cedarschema", "{}"), ("p.cedar", policies)]
-        .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
-        .to_vec()
+    [
+        ("manifest.json", manifest),
+        ("schema.cedarschema", "{}"),
+        ("p.cedar", policies),
+    ]
+    .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+    .to_vec()
 }
 
 pub(crate) fn bundle(policies: &str, compat: Compat) -> Result<PolicyBundle, Vec<BundleError>> {
@@ -33,7 +37,10 @@ pub(crate) fn bundle(policies: &str, compat: Compat) -> Result<PolicyBundle, Vec
 
 /// A tool of the only server, with the properties of its input schema.
 pub(crate) fn tool(name: &str, properties: &str) -> Tool {
-    raw_tool(name, &format!(r#"{{"type": "object", "properties": {properties}}}"#))
+    raw_tool(
+        name,
+        &format!(r#"{{"type": "object", "properties": {properties}}}"#),
+    )
 }
 
 pub(crate) fn raw_tool(name: &str, input_schema: &str) -> Tool {
@@ -53,10 +60,21 @@ pub(crate) fn raw_tool(name: &str, input_schema: &str) -> Tool {
 }
 
 pub(crate) fn catalog(tools: Vec<Tool>) -> Catalog {
-    let transport =
-        Transport::Http { url: "https://files.example/mcp".to_owned(), pin: TlsPin::WebPki };
-    let server = ServerSpec { name: "files".to_owned(), display_name: None, transport };
-    let text = Document { servers: vec![server], tools }.to_text().unwrap();
+    let transport = Transport::Http {
+        url: "https://files.example/mcp".to_owned(),
+        pin: TlsPin::WebPki,
+    };
+    let server = ServerSpec {
+        name: "files".to_owned(),
+        display_name: None,
+        transport,
+    };
+    let text = Document {
+        servers: vec![server],
+        tools,
+    }
+    .to_text()
+    .unwrap();
     Catalog::parse(text.as_bytes(), &Vocabulary::builtin(), Compat::Off).unwrap()
 }
 
@@ -87,11 +105,22 @@ pub(crate) fn load_bundle(
     compat: Compat,
 ) -> Result<World, Vec<PolicyError>> {
     let vocabulary = Vocabulary::builtin();
-    let input =
-        EngineInput { bundle, catalog: &catalog, principals, vocabulary: &vocabulary, compat };
+    let input = EngineInput {
+        bundle,
+        catalog: &catalog,
+        principals,
+        vocabulary: &vocabulary,
+        compat,
+    };
     let (engine, warnings) = Engine::load(input)?;
     let (session, workflow) = (SessionView::default(), "default".to_owned());
-    Ok(World { engine, catalog, warnings, session, workflow })
+    Ok(World {
+        engine,
+        catalog,
+        warnings,
+        session,
+        workflow,
+    })
 }
 
 /// An engine that loads, without principals.
@@ -108,7 +137,11 @@ pub(crate) fn refused(policies: &str, tools: Vec<Tool>) -> String {
 }
 
 pub(crate) fn told<T: ToString>(errors: &[T]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 impl World {
@@ -132,7 +165,8 @@ impl World {
     }
 
     pub(crate) fn decide_as(&self, principal: &Principal, tool: &str, arguments: &str) -> Decision {
-        self.engine.decide(&self.facts(principal, tool, &json(arguments)))
+        self.engine
+            .decide(&self.facts(principal, tool, &json(arguments)))
     }
 
     pub(crate) fn decide(&self, tool: &str, arguments: &str) -> Decision {
@@ -144,22 +178,34 @@ impl World {
     }
 
     pub(crate) fn shows(&self, principal: &Principal, tool: &str) -> bool {
-        self.engine.visible(principal, self.catalog.tool(tool).unwrap())
+        self.engine
+            .visible(principal, self.catalog.tool(tool).unwrap())
     }
 }
 
 pub(crate) fn principal(name: &str, attributes: &[(&str, AttributeValue)]) -> Principal {
-    let attributes: BTreeMap<_, _> =
-        attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    Principal { name: name.to_owned(), attributes }
+    let attributes: BTreeMap<_, _> = attributes
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
+    Principal {
+        name: name.to_owned(),
+        attributes,
+    }
 }
 
 /// A file shared with the project; `None`, said aloud, where it is not.
-#[expect(clippy::disallowed_methods, reason = "whether its absence is a failure is said by `CI`")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whether its absence is a failure is said by `CI`"
+)]
 pub(crate) fn shared(path: &str) -> Option<Vec<u8>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     if !root.exists() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "../shared is not here");
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "../shared is not here"
+        );
         println!("skipped: ../shared is not here");
         return None;
     }

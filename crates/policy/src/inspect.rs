@@ -9,6 +9,7 @@ mod detect;
 mod disagree;
 mod redact;
 mod rule;
+mod seam;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,7 +79,11 @@ pub enum InspectError {
 ///
 /// More bytes than that.
 pub fn check_size(received: usize, cap: usize) -> Result<(), InspectError> {
-    if received <= cap { Ok(()) } else { Err(InspectError::Size { cap }) }
+    if received <= cap {
+        Ok(())
+    } else {
+        Err(InspectError::Size { cap })
+    }
 }
 
 /// Inspects the `result` of a `tools/call`: checks its structure, redacts it in place, labels it.
@@ -96,13 +101,16 @@ pub fn inspect(
 ) -> Result<Inspected, InspectError> {
     check_shape(result)?;
     if let Some(structured) = structured(result) {
-        approved.check_output(structured).map_err(InspectError::OutputSchema)?;
+        approved
+            .check_output(structured)
+            .map_err(InspectError::OutputSchema)?;
     }
     let mut tally = Tally::default();
     disagree::check(result, &mut tally);
     let paths: Vec<&JsonPath> = approved.redact.iter().chain(extra).collect();
     let redactions = redact::redact(result, approved, &paths)?;
     look_through(result, &mut tally);
+    seam::look_across(result, &mut tally);
     Ok(tally.into_inspected(redactions, result.to_vec().len()))
 }
 
@@ -114,7 +122,9 @@ pub fn inspect_error(message: &str, data: Option<&Value>) -> Inspected {
     if let Some(data) = data {
         look_through(data, &mut tally);
     }
-    let size = data.map_or(0, |data| data.to_vec().len()).saturating_add(message.len());
+    let size = data
+        .map_or(0, |data| data.to_vec().len())
+        .saturating_add(message.len());
     tally.into_inspected(Vec::new(), size)
 }
 
@@ -138,6 +148,10 @@ impl Tally {
         *count = count.saturating_add(1);
     }
 
+    fn has(&self, rule: Rule) -> bool {
+        self.counts.contains_key(&rule)
+    }
+
     pub(crate) fn rules(&self) -> impl Iterator<Item = Rule> {
         self.counts.keys().copied()
     }
@@ -149,7 +163,10 @@ impl Tally {
             findings: self
                 .counts
                 .into_iter()
-                .map(|(rule, count)| Finding { rule: rule.name(), count })
+                .map(|(rule, count)| Finding {
+                    rule: rule.name(),
+                    count,
+                })
                 .collect(),
             redactions,
             size,
@@ -159,16 +176,31 @@ impl Tally {
 
 fn check_shape(result: &Value) -> Result<(), InspectError> {
     let malformed = |place, expected, value: &Value| {
-        Err(InspectError::Malformed { place, expected, found: value.kind() })
+        Err(InspectError::Malformed {
+            place,
+            expected,
+            found: value.kind(),
+        })
     };
-    let Some(object) = result.as_object() else { return malformed("result", "an object", result) };
-    if let Some(value) = object.get("isError").filter(|value| value.as_bool().is_none()) {
+    let Some(object) = result.as_object() else {
+        return malformed("result", "an object", result);
+    };
+    if let Some(value) = object
+        .get("isError")
+        .filter(|value| value.as_bool().is_none())
+    {
         return malformed("isError", "a boolean", value);
     }
-    let Some(content) = object.get("content") else { return Ok(()) };
-    let Some(blocks) = content.as_array() else { return malformed("content", "an array", content) };
+    let Some(content) = object.get("content") else {
+        return Ok(());
+    };
+    let Some(blocks) = content.as_array() else {
+        return malformed("content", "an array", content);
+    };
     for block in blocks {
-        let Some(object) = block.as_object() else { return malformed("content[*]", "an object", block) };
+        let Some(object) = block.as_object() else {
+            return malformed("content[*]", "an object", block);
+        };
         match object.get("type") {
             Some(Value::String(kind)) if kind == "text" => match object.get("text") {
                 Some(Value::String(_)) => {}
@@ -194,7 +226,9 @@ fn look_through(value: &Value, tally: &mut Tally) {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
         Value::String(text) => detect(text, &Family::ALL, tally),
-        Value::Array(elements) => elements.iter().for_each(|element| look_through(element, tally)),
+        Value::Array(elements) => elements
+            .iter()
+            .for_each(|element| look_through(element, tally)),
         Value::Object(object) => {
             for (name, value) in object.iter() {
                 detect(name, &Family::ALL, tally);

@@ -77,9 +77,11 @@ impl JsonPath {
         let path = text.parse::<Self>()?;
         match path.steps.first() {
             Some(Step::Name(name)) if RESULT_MEMBERS.contains(&name.as_str()) => Ok(path),
-            Some(Step::Name(_) | Step::Every | Step::Index(_)) | None => {
-                Err(PathError { path: text.to_owned(), at: 2, kind: PathErrorKind::NotInResult })
-            }
+            Some(Step::Name(_) | Step::Every | Step::Index(_)) | None => Err(PathError {
+                path: text.to_owned(),
+                at: 2,
+                kind: PathErrorKind::NotInResult,
+            }),
         }
     }
 
@@ -88,9 +90,9 @@ impl JsonPath {
     #[must_use]
     pub fn below(&self, member: &str) -> Option<Self> {
         match self.steps.split_first() {
-            Some((Step::Name(name), rest)) if name == member && !rest.is_empty() => {
-                Some(Self { steps: rest.to_vec() })
-            }
+            Some((Step::Name(name), rest)) if name == member && !rest.is_empty() => Some(Self {
+                steps: rest.to_vec(),
+            }),
             _ => None,
         }
     }
@@ -99,9 +101,9 @@ impl JsonPath {
     #[must_use]
     pub fn below_element(&self) -> Option<Self> {
         match self.steps.split_first() {
-            Some((Step::Every | Step::Index(_), rest)) if !rest.is_empty() => {
-                Some(Self { steps: rest.to_vec() })
-            }
+            Some((Step::Every | Step::Index(_), rest)) if !rest.is_empty() => Some(Self {
+                steps: rest.to_vec(),
+            }),
             _ => None,
         }
     }
@@ -183,11 +185,15 @@ fn found(steps: &[Step], value: &Value) -> bool {
         (Step::Name(name), Value::Object(object)) => {
             object.get(name).is_some_and(|member| found(rest, member))
         }
-        (Step::Index(index), Value::Array(elements)) => {
-            elements.get(*index).is_some_and(|element| found(rest, element))
+        (Step::Index(index), Value::Array(elements)) => elements
+            .get(*index)
+            .is_some_and(|element| found(rest, element)),
+        (Step::Every, Value::Array(elements)) => {
+            elements.iter().any(|element| found(rest, element))
         }
-        (Step::Every, Value::Array(elements)) => elements.iter().any(|element| found(rest, element)),
-        (Step::Every, Value::Object(object)) => object.iter().any(|(_, member)| found(rest, member)),
+        (Step::Every, Value::Object(object)) => {
+            object.iter().any(|(_, member)| found(rest, member))
+        }
         (Step::Every | Step::Index(_) | Step::Name(_), _) => false,
     }
 }
@@ -211,13 +217,17 @@ fn take(steps: &[Step], value: &mut Value, with: Replacement, taken: &mut Vec<Va
             }
         }
         (Step::Every, Value::Array(elements)) => {
-            elements.iter_mut().for_each(|element| take(rest, element, with, taken));
+            elements
+                .iter_mut()
+                .for_each(|element| take(rest, element, with, taken));
         }
         (Step::Every, Value::Object(object)) => {
             if rest.is_empty() && with == Replacement::Removal {
                 taken.extend(std::mem::take(object).into_iter().map(|(_, member)| member));
             } else {
-                object.iter_mut().for_each(|(_, member)| take(rest, member, with, taken));
+                object
+                    .iter_mut()
+                    .for_each(|(_, member)| take(rest, member, with, taken));
             }
         }
         (Step::Every | Step::Index(_) | Step::Name(_), _) => {}

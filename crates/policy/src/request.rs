@@ -57,7 +57,10 @@ pub(crate) type Constants = Vec<(&'static str, RestrictedExpression)>;
 /// The members of the context that depend on the tool alone.
 pub(crate) fn constants(tool: &Approved, server: &ServerSpec) -> Constants {
     vec![
-        ("baa_covered", RestrictedExpression::new_bool(tool.baa_covered())),
+        (
+            "baa_covered",
+            RestrictedExpression::new_bool(tool.baa_covered()),
+        ),
         ("compliance_domain", string(&tool.compliance_domain)),
         ("destination_class", string(DESTINATION)),
         ("server_identity", string(server.endpoint())),
@@ -70,13 +73,18 @@ pub(crate) fn resource_attributes(
     server: &ServerSpec,
 ) -> impl Iterator<Item = (String, RestrictedExpression)> {
     let own = [
-        ("read_only", RestrictedExpression::new_bool(tool.read_only())),
+        (
+            "read_only",
+            RestrictedExpression::new_bool(tool.read_only()),
+        ),
         ("sensitivity", string(tool.sensitivity.name())),
         ("sensitivity_level", string(tool.sensitivity.name())),
         ("server", string(&server.name)),
         ("tool_name", string(&tool.name)),
     ];
-    own.into_iter().chain(constants(tool, server)).map(|(name, value)| (name.to_owned(), value))
+    own.into_iter()
+        .chain(constants(tool, server))
+        .map(|(name, value)| (name.to_owned(), value))
 }
 
 /// The attributes of an `Agent`.
@@ -109,28 +117,43 @@ pub(crate) fn context(
     };
     let (egress, size, labels) = match facts.phase {
         Phase::Ingress => (false, 0, strings(std::iter::empty())),
-        Phase::Egress { response_size_bytes, labels } => {
-            (true, response_size_bytes, strings(labels.iter().map(String::as_str)))
-        }
+        Phase::Egress {
+            response_size_bytes,
+            labels,
+        } => (
+            true,
+            response_size_bytes,
+            strings(labels.iter().map(String::as_str)),
+        ),
     };
     let session = facts.session;
     let own = &facts.tool.sensitivity;
     let highest = session.max_sensitivity.clone().join(own);
     let seen = session.sensitivities.iter().map(String::as_str);
-    let counted = |count: u64| RestrictedExpression::new_long(i64::try_from(count).unwrap_or(i64::MAX));
+    let counted =
+        |count: u64| RestrictedExpression::new_long(i64::try_from(count).unwrap_or(i64::MAX));
     let members = [
-        ("after", strings(session.tools_used.iter().map(String::as_str))),
+        (
+            "after",
+            strings(session.tools_used.iter().map(String::as_str)),
+        ),
         ("arguments", arguments.record),
         ("attestation_platform", string(facts.attestation_platform)),
         ("egress", RestrictedExpression::new_bool(egress)),
         ("injection_events", counted(session.injection_events)),
         ("labels", labels),
-        ("null_arguments", strings(arguments.nulls.iter().map(String::as_str))),
+        (
+            "null_arguments",
+            strings(arguments.nulls.iter().map(String::as_str)),
+        ),
         ("reset_count", counted(session.reset_count)),
         ("response_size_bytes", counted(size)),
         ("sensitivity_level", counted(highest.rank().into())),
         ("session_max_sensitivity", string(highest.name())),
-        ("session_sensitivities", strings(seen.chain([own.name(), highest.name()]))),
+        (
+            "session_sensitivities",
+            strings(seen.chain([own.name(), highest.name()])),
+        ),
         ("workflow_id", string(facts.workflow_id)),
     ];
     let members = members.into_iter().chain(constants.iter().cloned());

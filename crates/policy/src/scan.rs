@@ -46,7 +46,9 @@ pub struct ScanFinding {
 /// Looks at every string of a definition, member names included, and at its name.
 #[must_use]
 pub fn scan_definition(definition: &Value) -> Vec<ScanFinding> {
-    let mut scan = Scan { findings: Vec::new() };
+    let mut scan = Scan {
+        findings: Vec::new(),
+    };
     if let Some(name) = definition.get("name").and_then(Value::as_str) {
         scan.name(name);
     }
@@ -79,7 +81,12 @@ struct Scan {
 
 impl Scan {
     fn add(&mut self, severity: Severity, (rule, what): (&'static str, &'static str), place: &str) {
-        self.findings.push(ScanFinding { severity, rule, what, place: place.to_owned() });
+        self.findings.push(ScanFinding {
+            severity,
+            rule,
+            what,
+            place: place.to_owned(),
+        });
     }
 
     fn name(&mut self, name: &str) {
@@ -106,7 +113,11 @@ impl Scan {
 
     fn members(&mut self, object: &Object, place: &str) {
         for (name, value) in object.iter() {
-            let step = name.replace('~', "~0").replace('/', "~1").escape_default().to_string();
+            let step = name
+                .replace('~', "~0")
+                .replace('/', "~1")
+                .escape_default()
+                .to_string();
             let below = format!("{place}/{step}");
             self.text(name, &below);
             if !name.is_ascii() && (!is_nfkc(name) || !name.is_single_script()) {
@@ -117,7 +128,10 @@ impl Scan {
     }
 
     fn text(&mut self, text: &str, place: &str) {
-        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        if text
+            .chars()
+            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        {
             self.add(Severity::Refuse, CONTROL, place);
         }
         if !text.is_ascii() {
@@ -128,12 +142,18 @@ impl Scan {
         }
         let mut tally = Tally::default();
         detect(text, &[Family::Injection], &mut tally);
-        for rule in tally.rules().filter(|rule| !rule.name().starts_with("smuggling/")) {
+        for rule in tally
+            .rules()
+            .filter(|rule| !rule.name().starts_with("smuggling/"))
+        {
             let (severity, said) = judge(rule);
             self.add(severity, said, place);
         }
         for (rule, pattern) in [(ORDER, &ORDERS), (REACH, &REACHES)] {
-            if pattern.as_ref().is_some_and(|pattern| pattern.is_match(text)) {
+            if pattern
+                .as_ref()
+                .is_some_and(|pattern| pattern.is_match(text))
+            {
                 self.add(Severity::Hint, rule, place);
             }
         }
@@ -142,15 +162,24 @@ impl Scan {
 
 fn judge(rule: Rule) -> (Severity, (&'static str, &'static str)) {
     let (severity, what) = match rule {
-        Rule::Bidi => (Severity::Refuse, "characters that change the direction of text"),
+        Rule::Bidi => (
+            Severity::Refuse,
+            "characters that change the direction of text",
+        ),
         Rule::Tag => (Severity::Refuse, "tag characters, which are not shown"),
-        Rule::Variation => (Severity::Refuse, "rows of variation selectors, which are not shown"),
+        Rule::Variation => (
+            Severity::Refuse,
+            "rows of variation selectors, which are not shown",
+        ),
         Rule::ZeroWidth => (Severity::Refuse, "characters without width"),
         Rule::MixedScript => (Severity::Warn, "a word in letters of two scripts"),
         Rule::Conceal => (Severity::Warn, "a request to keep something from the user"),
         Rule::DecodeAndObey => (Severity::Warn, "a payload to be decoded and obeyed"),
         Rule::Emphasis => (Severity::Warn, "mark-up that raises its voice"),
-        Rule::HiddenHtml => (Severity::Warn, "words for a model in HTML that is not shown"),
+        Rule::HiddenHtml => (
+            Severity::Warn,
+            "words for a model in HTML that is not shown",
+        ),
         Rule::Override => (Severity::Warn, "a request to ignore instructions or checks"),
         Rule::Turn => (Severity::Warn, "a forged marker of a conversation's turn"),
         Rule::Addressed => (Severity::Hint, "a duty laid on the assistant"),
@@ -210,11 +239,19 @@ static REACHES: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 const CONTROL: (&str, &str) = ("smuggling/control", "control characters");
-const LOOKALIKE_MEMBER: (&str, &str) =
-    ("name/look-alike-member", "a member name of several scripts, or one that another spelling equals");
+const LOOKALIKE_MEMBER: (&str, &str) = (
+    "name/look-alike-member",
+    "a member name of several scripts, or one that another spelling equals",
+);
 const MIXED_SCRIPT: (&str, &str) = ("name/mixed-script", "a name in letters of several scripts");
-const NOT_NFKC: (&str, &str) = ("name/not-nfkc", "a name that another spelling equals (NFKC)");
-const ORDER: (&str, &str) = ("wording/order", "orders about when to call it or what else to do");
+const NOT_NFKC: (&str, &str) = (
+    "name/not-nfkc",
+    "a name that another spelling equals (NFKC)",
+);
+const ORDER: (&str, &str) = (
+    "wording/order",
+    "orders about when to call it or what else to do",
+);
 const REACH: (&str, &str) = ("wording/reach", "places or people that no argument names");
 
 #[cfg(test)]

@@ -36,23 +36,91 @@ pub struct ContextMember {
 
 /// Every member of the context, by name. All are always present.
 pub const CONTEXT: [ContextMember; 17] = [
-    member("after", "Set<String>", "tools that have already answered in this session"),
-    member("arguments", "record", "the call's arguments, by the approved input schema; each optional"),
-    member("attestation_platform", "String", "what attests this gateway"),
-    member("baa_covered", "Bool", "whether a business associate agreement covers the server"),
-    member("compliance_domain", "String", "the tool's domain, from the catalog"),
-    member("destination_class", "String", "where the call goes: `external`"),
-    member("egress", "Bool", "false before the call, true when its response is judged"),
-    member("injection_events", "Long", "responses of this session that carried marks of an injection"),
-    member("labels", "Set<String>", "what inspection found in the response; empty before the call"),
-    member("null_arguments", "Set<String>", "paths of arguments given as `null` where the schema allows it"),
-    member("reset_count", "Long", "how often an operator has reset the principal's mark"),
-    member("response_size_bytes", "Long", "size of the response; 0 before the call"),
-    member("sensitivity_level", "Long", "the rank of `session_max_sensitivity`"),
-    member("server_identity", "String", "the server's URL, or its command"),
-    member("session_max_sensitivity", "String", "the highest label of session and tool"),
-    member("session_sensitivities", "Set<String>", "every label of session and tool: of two with equal rank, both"),
-    member("workflow_id", "String", "what the caller says it works on; `default` when it says nothing"),
+    member(
+        "after",
+        "Set<String>",
+        "tools that have already answered in this session",
+    ),
+    member(
+        "arguments",
+        "record",
+        "the call's arguments, by the approved input schema; each optional",
+    ),
+    member(
+        "attestation_platform",
+        "String",
+        "what attests this gateway",
+    ),
+    member(
+        "baa_covered",
+        "Bool",
+        "whether a business associate agreement covers the server",
+    ),
+    member(
+        "compliance_domain",
+        "String",
+        "the tool's domain, from the catalog",
+    ),
+    member(
+        "destination_class",
+        "String",
+        "where the call goes: `external`",
+    ),
+    member(
+        "egress",
+        "Bool",
+        "false before the call, true when its response is judged",
+    ),
+    member(
+        "injection_events",
+        "Long",
+        "responses of this session that carried marks of an injection",
+    ),
+    member(
+        "labels",
+        "Set<String>",
+        "what inspection found in the response; empty before the call",
+    ),
+    member(
+        "null_arguments",
+        "Set<String>",
+        "paths of arguments given as `null` where the schema allows it",
+    ),
+    member(
+        "reset_count",
+        "Long",
+        "how often an operator has reset the principal's mark",
+    ),
+    member(
+        "response_size_bytes",
+        "Long",
+        "size of the response; 0 before the call",
+    ),
+    member(
+        "sensitivity_level",
+        "Long",
+        "the rank of `session_max_sensitivity`",
+    ),
+    member(
+        "server_identity",
+        "String",
+        "the server's URL, or its command",
+    ),
+    member(
+        "session_max_sensitivity",
+        "String",
+        "the highest label of session and tool",
+    ),
+    member(
+        "session_sensitivities",
+        "Set<String>",
+        "every label of session and tool: of two with equal rank, both",
+    ),
+    member(
+        "workflow_id",
+        "String",
+        "what the caller says it works on; `default` when it says nothing",
+    ),
 ];
 
 /// Attributes of a `Resource`, with their Cedar types. All are always present.
@@ -188,7 +256,13 @@ impl Shape {
             (None, Others::Allowed) => Lookup::Untyped(Untyped::Open),
             (Some(Parameter::Untyped(why)), _) => Lookup::Untyped(*why),
             (Some(Parameter::Typed { ty, .. }), _) if rest.is_empty() => Lookup::Typed(ty),
-            (Some(Parameter::Typed { ty: ArgumentType::Record(shape), .. }), _) => {
+            (
+                Some(Parameter::Typed {
+                    ty: ArgumentType::Record(shape),
+                    ..
+                }),
+                _,
+            ) => {
                 return shape.lookup(rest);
             }
             (Some(Parameter::Typed { .. }), _) => Lookup::Absent,
@@ -214,7 +288,11 @@ const fn member(
     cedar_type: &'static str,
     meaning: &'static str,
 ) -> ContextMember {
-    ContextMember { name, cedar_type, meaning }
+    ContextMember {
+        name,
+        cedar_type,
+        meaning,
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,10 @@ use cmcp_json::Value;
 use jsonschema::{PatternOptions, Validator};
 
 pub use self::bounds::SchemaError;
-use self::{draft::Dialect, view::{Budget, Node, View}};
+use self::{
+    draft::Dialect,
+    view::{Budget, Node, View},
+};
 
 /// An approved schema, ready to hold values against.
 pub struct Schema {
@@ -101,7 +104,9 @@ impl Schema {
     /// A schema that any value satisfies.
     #[must_use]
     pub fn any() -> Self {
-        Self { validators: Vec::new() }
+        Self {
+            validators: Vec::new(),
+        }
     }
 
     /// Holds a value against the schema.
@@ -110,13 +115,17 @@ impl Schema {
     ///
     /// The first rule that it breaks.
     pub fn check(&self, value: &Value) -> Result<(), SchemaViolation> {
-        self.validators.iter().try_for_each(|validator| check(validator, value))
+        self.validators
+            .iter()
+            .try_for_each(|validator| check(validator, value))
     }
 }
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Schema").field("validators", &self.validators.len()).finish()
+        f.debug_struct("Schema")
+            .field("validators", &self.validators.len())
+            .finish()
     }
 }
 
@@ -124,7 +133,10 @@ impl SchemaViolation {
     /// Arguments that are no object.
     #[must_use]
     pub fn not_an_object() -> Self {
-        Self { rule: ViolatedRule::Object, instance: String::new() }
+        Self {
+            rule: ViolatedRule::Object,
+            instance: String::new(),
+        }
     }
 }
 
@@ -132,14 +144,20 @@ fn check(validator: &Validator<View>, value: &Value) -> Result<(), SchemaViolati
     let budget = Budget::for_value(value);
     let valid = validator.is_valid(Node::new(value, &budget));
     if budget.is_spent() {
-        return Err(SchemaViolation { rule: ViolatedRule::Cost, instance: String::new() });
+        return Err(SchemaViolation {
+            rule: ViolatedRule::Cost,
+            instance: String::new(),
+        });
     }
     if valid {
         return Ok(());
     }
     let budget = Budget::for_value(value);
     let (keyword, instance) = match validator.validate(Node::new(value, &budget)) {
-        Err(error) => (error.schema_path().to_string(), error.instance_path().to_string()),
+        Err(error) => (
+            error.schema_path().to_string(),
+            error.instance_path().to_string(),
+        ),
         Ok(()) => (String::new(), String::new()),
     };
     let last = keyword.rsplit('/').next().unwrap_or_default();
@@ -156,7 +174,11 @@ fn build(schema: &Value, dialect: Dialect) -> Result<Validator<View>, SchemaErro
         .offline()
         .with_draft(dialect.draft())
         .should_validate_formats(false)
-        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES))
+        .with_pattern_options(
+            PatternOptions::regex()
+                .size_limit(PATTERN_BYTES)
+                .dfa_size_limit(PATTERN_BYTES),
+        )
         .build(&schema.to_serde())
         .map_err(|error| bounds::rejection(&error))
 }

@@ -13,7 +13,10 @@ impl Sensitivity {
     /// The least label there is, `public`.
     #[must_use]
     pub fn public() -> Self {
-        Self { name: Arc::from(PUBLIC), rank: 0 }
+        Self {
+            name: Arc::from(PUBLIC),
+            rank: 0,
+        }
     }
 
     /// The label's name.
@@ -31,7 +34,11 @@ impl Sensitivity {
     /// The higher of two labels; of two with equal rank, the one already held.
     #[must_use]
     pub fn join(self, other: &Self) -> Self {
-        if other.rank > self.rank { other.clone() } else { self }
+        if other.rank > self.rank {
+            other.clone()
+        } else {
+            self
+        }
     }
 }
 
@@ -53,8 +60,14 @@ impl Vocabulary {
     #[must_use]
     pub fn builtin() -> Self {
         Self {
-            ranks: RANKS.iter().map(|&(name, rank)| (name.to_owned(), rank)).collect(),
-            domains: DOMAINS.iter().map(|&(name, regulated)| (name.to_owned(), regulated)).collect(),
+            ranks: RANKS
+                .iter()
+                .map(|&(name, rank)| (name.to_owned(), rank))
+                .collect(),
+            domains: DOMAINS
+                .iter()
+                .map(|&(name, regulated)| (name.to_owned(), regulated))
+                .collect(),
         }
     }
 
@@ -84,14 +97,21 @@ impl Vocabulary {
                 vocabulary.domains.insert(name, regulated);
             }
         }
-        if errors.is_empty() { Ok(vocabulary) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(vocabulary)
+        } else {
+            Err(errors)
+        }
     }
 
     /// The label of that name.
     #[must_use]
     pub fn sensitivity(&self, name: &str) -> Option<Sensitivity> {
         let rank = *self.ranks.get(name)?;
-        Some(Sensitivity { name: Arc::from(name), rank })
+        Some(Sensitivity {
+            name: Arc::from(name),
+            rank,
+        })
     }
 
     /// Whether a domain is regulated; `None` when nobody declared it.
@@ -107,7 +127,9 @@ impl Vocabulary {
 
     /// Every domain and whether it is regulated, by name.
     pub fn domains(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.domains.iter().map(|(name, regulated)| (name.as_str(), *regulated))
+        self.domains
+            .iter()
+            .map(|(name, regulated)| (name.as_str(), *regulated))
     }
 }
 
@@ -121,20 +143,30 @@ pub enum VocabularyError {
     #[error("sensitivity label `{0}` already has a rank: choose another name")]
     Label(String),
     /// A name that could be mistaken for another.
-    #[error("`{0}` is not a name: use 1 to 64 of A-Z, a-z, 0-9, `_`, `.` and `-`, beginning with a letter")]
+    #[error(
+        "`{0}` is not a name: use 1 to 64 of A-Z, a-z, 0-9, `_`, `.` and `-`, beginning with a letter"
+    )]
     Name(String),
 }
 
 fn legal(name: &str) -> bool {
     name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
 const PUBLIC: &str = "public";
 
-const RANKS: [(&str, u32); 6] =
-    [(PUBLIC, 0), ("pii", 1), ("confidential", 2), ("hipaa_phi", 3), ("mnpi", 3), ("trade_secret", 3)];
+const RANKS: [(&str, u32); 6] = [
+    (PUBLIC, 0),
+    ("pii", 1),
+    ("confidential", 2),
+    ("hipaa_phi", 3),
+    ("mnpi", 3),
+    ("trade_secret", 3),
+];
 
 const DOMAINS: [(&str, bool); 7] = [
     ("hipaa_phi", true),

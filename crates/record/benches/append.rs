@@ -1,5 +1,4 @@
 //! What a call costs the log: one intent, one outcome; and how fast a log is read back.
-#![expect(missing_docs, reason = "a program")]
 #![expect(
     clippy::unwrap_used,
     reason = "a benchmark stops where its input is wrong"

@@ -8,7 +8,7 @@ pub mod claim;
 pub mod code;
 pub mod conformance;
 pub mod export;
-pub mod projection;
+mod projection;
 pub mod repro;
 pub mod revocation;
 pub mod tree;

@@ -12,8 +12,8 @@ use cmcp_evidence::{Sha256Digest, Timestamp, hex};
 use serde::Serialize;
 
 use crate::audit::{
-    AttestationRefresh, AttestationStale, BreakGlass, CatalogDrift, EvidenceClass, KillSwitch,
-    Kind, Outcome, SessionReset, SessionStart,
+    AttestationRefresh, AttestationStale, BreakGlass, CatalogDrift, EvidenceClass, Findings,
+    KillSwitch, Kind, Outcome, SessionReset, SessionStart,
 };
 
 /// The older chain so far.
@@ -330,7 +330,9 @@ fn rule(outcome: &Outcome) -> Option<String> {
     let code = outcome.code.as_deref();
     match code {
         Some("catalog_miss" | "response_size_exceeded") => code.map(str::to_owned),
-        Some(code) if code.starts_with("upstream") => Some(format!("upstream:{code}")),
+        Some(code) if code.starts_with("upstream") => {
+            Some(format!("upstream:{}", code.to_ascii_uppercase()))
+        }
         Some(_) | None if outcome.call.policies.is_empty() => code.map(str::to_owned),
         Some(_) | None => {
             let ids: Vec<&str> = outcome.call.policies.iter().collect();
@@ -341,18 +343,16 @@ fn rule(outcome: &Outcome) -> Option<String> {
 
 /// The older format's word for what inspection did.
 fn inspection(outcome: &Outcome) -> Option<&'static str> {
+    let injection = |findings: &Findings| {
+        findings
+            .iter()
+            .any(|finding| finding.rule.starts_with("injection"))
+    };
     match outcome.code.as_deref() {
         Some("response_size_exceeded") => Some("size_exceeded"),
         Some("output_schema_violation") => Some("schema_violation"),
         Some(_) | None if outcome.response.is_none() => None,
-        Some(_) | None
-            if outcome
-                .labels
-                .iter()
-                .any(|label| label.contains("injection")) =>
-        {
-            Some("injection_detected")
-        }
+        Some(_) | None if injection(&outcome.findings) => Some("injection_detected"),
         Some(_) | None if !outcome.redactions.is_empty() => Some("surplus_stripped"),
         Some(_) | None => Some("pass"),
     }

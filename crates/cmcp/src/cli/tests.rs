@@ -10,7 +10,10 @@ fn the_command_line_holds_together() {
 #[test]
 fn every_command_shows_an_example_and_its_exit_codes() {
     fn walk(command: &clap::Command) {
-        for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+        for inner in command
+            .get_subcommands()
+            .filter(|inner| !inner.is_hide_set())
+        {
             if inner.has_subcommands() {
                 walk(inner);
                 continue;
@@ -38,19 +41,31 @@ fn the_commands_of_the_python_cmcp_parse() {
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    for line in ["cmcp start", "cmcp frobnicate", "cmcp verify", "cmcp start --config c --enforcement off"] {
+    for line in [
+        "cmcp start",
+        "cmcp frobnicate",
+        "cmcp verify",
+        "cmcp start --config c --enforcement off",
+    ] {
         let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{line}");
     }
     let version = Cli::try_parse_from(["cmcp", "--version"]).unwrap_err();
-    assert_eq!((version.kind(), version.exit_code()), (ErrorKind::DisplayVersion, 0));
+    assert_eq!(
+        (version.kind(), version.exit_code()),
+        (ErrorKind::DisplayVersion, 0)
+    );
 }
 
 #[test]
 fn the_format_may_stand_anywhere() {
-    let cli = Cli::try_parse_from(["cmcp", "verify", "r.json", "--format", "json", "--compat", "cmcp-0.7"]);
+    let cli = Cli::try_parse_from([
+        "cmcp", "verify", "r.json", "--format", "json", "--compat", "cmcp-0.7",
+    ]);
     let cli = cli.unwrap();
     assert_eq!(cli.format, Format::Json);
-    let Command::Verify(args) = cli.command else { panic!("not verify") };
+    let Command::Verify(args) = cli.command else {
+        panic!("not verify")
+    };
     assert_eq!((args.max_age, args.compat), (86_400, Some(CompatWord::V07)));
 }

@@ -17,18 +17,34 @@ use crate::{
 };
 
 pub(crate) fn export(arguments: &AuditExportArgs, context: Context<'_>) -> Result<Exit, Failure> {
-    let AuditExportArgs { database, session, dir, force } = arguments;
+    let AuditExportArgs {
+        database,
+        session,
+        dir,
+        overwrite,
+    } = arguments;
     let archive = Archive::open(database).map_err(Failure::Archive)?;
     let Some(id) = session else {
-        list(&archive.sessions().map_err(Failure::Archive)?, context.output);
+        list(
+            &archive.sessions().map_err(Failure::Archive)?,
+            context.output,
+        );
         return Ok(Exit::Ok);
     };
     let Some(session) = archive.session(id).map_err(Failure::Archive)? else {
-        return Err(Failure::NoSession { id: id.clone(), database: database.clone() });
+        return Err(Failure::NoSession {
+            id: id.clone(),
+            database: database.clone(),
+        });
     };
-    let files = ["record.json", "claim.json", "audit.json", "audit-cmcp-0.7.json"];
+    let files = [
+        "record.json",
+        "claim.json",
+        "audit.json",
+        "audit-cmcp-0.7.json",
+    ];
     let paths = files.map(|name| dir.join(name));
-    if let (false, Some(path)) = (*force, paths.iter().find(|path| path.exists())) {
+    if let (false, Some(path)) = (overwrite.force, paths.iter().find(|path| path.exists())) {
         return Err(Failure::Exists { path: path.clone() });
     }
     let failed = |path: &Path| {
@@ -38,11 +54,17 @@ pub(crate) fn export(arguments: &AuditExportArgs, context: Context<'_>) -> Resul
     std::fs::create_dir_all(dir).map_err(failed(dir))?;
     let [record, claim, audit, older] = &paths;
     let signed = archive.record(&session).map_err(Failure::Archive)?;
-    write(record, |out| out.write_all(&signed).map_err(ArchiveError::Write))?;
+    write(record, |out| {
+        out.write_all(&signed).map_err(ArchiveError::Write)
+    })?;
     let envelope = archive.claim(&session).map_err(Failure::Archive)?;
-    write(claim, |out| out.write_all(&envelope).map_err(ArchiveError::Write))?;
+    write(claim, |out| {
+        out.write_all(&envelope).map_err(ArchiveError::Write)
+    })?;
     write(audit, |out| archive.export(&session, ExportForm::Ours, out))?;
-    write(older, |out| archive.export(&session, ExportForm::Compat, out))?;
+    write(older, |out| {
+        archive.export(&session, ExportForm::Compat, out)
+    })?;
     show(&paths, context.output);
     Ok(Exit::Ok)
 }
@@ -52,11 +74,20 @@ fn write(
     path: &PathBuf,
     fill: impl FnOnce(&mut BufWriter<std::fs::File>) -> Result<(), ArchiveError>,
 ) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::Write { path: path.clone(), error };
-    let file = OpenOptions::new().write(true).create(true).truncate(true).open(path);
+    let failed = |error: io::Error| Failure::Write {
+        path: path.clone(),
+        error,
+    };
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path);
     let mut out = BufWriter::new(file.map_err(failed)?);
     fill(&mut out).map_err(Failure::Archive)?;
-    let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    let file = out
+        .into_inner()
+        .map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)
 }
 
@@ -64,7 +95,11 @@ fn list(sessions: &[ArchivedSession], output: Output) {
     let mut table = Table::new(["session", "principal", "label", "state"]);
     let mut rows = Vec::new();
     for session in sessions {
-        let state = if session.is_closed() { "closed" } else { "open" };
+        let state = if session.is_closed() {
+            "closed"
+        } else {
+            "open"
+        };
         let label = session.label().unwrap_or("");
         table.row([session.id(), session.principal(), label, state]);
         rows.push(Value::from(Object::from([
@@ -83,9 +118,17 @@ fn list(sessions: &[ArchivedSession], output: Output) {
 fn show([record, claim, audit, older]: &[PathBuf; 4], output: Output) {
     let rows = [
         ("record", record, "the trust record"),
-        ("claim", claim, "the same for verifiers of the Python cMCP 0.7"),
+        (
+            "claim",
+            claim,
+            "the same for verifiers of the Python cMCP 0.7",
+        ),
         ("audit", audit, "the signed log"),
-        ("audit_cmcp_0_7", older, "the same for verifiers of the Python cMCP 0.7"),
+        (
+            "audit_cmcp_0_7",
+            older,
+            "the same for verifiers of the Python cMCP 0.7",
+        ),
     ];
     let mut members = Object::new();
     for (name, path, what) in rows {

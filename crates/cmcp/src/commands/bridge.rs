@@ -8,15 +8,25 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &ClientBridgeArgs, context: Context<'_>) -> Result<Exit, Failure> {
-    let ClientBridgeArgs { gateway_url, token_env } = arguments;
+    let ClientBridgeArgs {
+        gateway_url,
+        token_env,
+    } = arguments;
     let token = match context.environment.value(token_env) {
         Some(token) => Some(Token::new(&token).map_err(Failure::Bridge)?),
         // A gateway on this machine may be one without a token.
         None if is_loopback(gateway_url) => None,
-        None => return Err(Failure::TokenMissing { name: token_env.clone() }),
+        None => {
+            return Err(Failure::TokenMissing {
+                name: token_env.clone(),
+            });
+        }
     };
-    start::log_to_stderr(context.output.format, context.environment);
-    let bridge = Bridge { url: gateway_url.clone(), token };
+    start::log_to_stderr(context.output.format, context.environment, "warn");
+    let bridge = Bridge {
+        url: gateway_url.clone(),
+        token,
+    };
     let runtime = start::runtime()?;
     let ended = runtime.block_on(bridge::run(bridge, tokio::io::stdin(), tokio::io::stdout()));
     // A read of standard input that nobody will answer must not hold the end up.

@@ -31,7 +31,9 @@ pub(crate) fn show(arguments: &CatalogArgs, context: Context<'_>) -> Result<Exit
     let mut table = Table::new(["tool", "server", "effect", "sensitivity", "domain"]);
     let mut rows = Vec::new();
     for tool in catalog.tools() {
-        let server = catalog.server_of(tool).map_or("", |server| server.name.as_str());
+        let server = catalog
+            .server_of(tool)
+            .map_or("", |server| server.name.as_str());
         let effect = match tool.effect {
             Effect::Reads => "reads",
             Effect::Writes => "writes",
@@ -62,7 +64,9 @@ pub(crate) fn show(arguments: &CatalogArgs, context: Context<'_>) -> Result<Exit
 fn described(server: &ServerSpec) -> String {
     match &server.transport {
         Transport::Http { url, pin } => format!("{url}, TLS {pin:?}"),
-        Transport::Stdio { command, measured, .. } => {
+        Transport::Stdio {
+            command, measured, ..
+        } => {
             format!("{command}, {} files measured", measured.len())
         }
     }
@@ -73,7 +77,10 @@ pub(crate) fn diff(arguments: &CatalogDiffArgs, context: Context<'_>) -> Result<
     let (reviewed, files) = match &arguments.against {
         Some(path) => {
             let compat = arguments.catalog.compat;
-            let older = read(&CatalogArgs { catalog: path.clone(), compat })?;
+            let older = read(&CatalogArgs {
+                catalog: path.clone(),
+                compat,
+            })?;
             (review::against_catalog(&catalog, &older), Vec::new())
         }
         None => {
@@ -89,7 +96,10 @@ pub(crate) fn diff(arguments: &CatalogDiffArgs, context: Context<'_>) -> Result<
 }
 
 pub(crate) fn pin(arguments: &CatalogPinArgs, context: Context<'_>) -> Result<Exit, Failure> {
-    let Context { environment, output } = context;
+    let Context {
+        environment,
+        output,
+    } = context;
     let path = &arguments.catalog.catalog;
     let catalog = read(&arguments.catalog)?;
     let live = Live::of(&catalog, environment)?;
@@ -107,7 +117,11 @@ pub(crate) fn pin(arguments: &CatalogPinArgs, context: Context<'_>) -> Result<Ex
         return Ok(Exit::Ok);
     }
     if !arguments.yes {
-        let question = format!("Approve {} tools and {} files? Type `yes`:", wanted.len(), files.len());
+        let question = format!(
+            "Approve {} tools and {} files? Type `yes`:",
+            wanted.len(),
+            files.len()
+        );
         match output.ask(&question).as_deref() {
             Some("yes") => {}
             Some(_) | None => return Err(Failure::NotApproved),
@@ -119,9 +133,15 @@ pub(crate) fn pin(arguments: &CatalogPinArgs, context: Context<'_>) -> Result<Ex
     };
     let document = live.approve(catalog.to_document(), &wanted, &approval);
     let text = document.to_text().map_err(Failure::Canonical)?;
-    write::replace(path, &text).map_err(|error| Failure::Write { path: path.clone(), error })?;
+    write::replace(path, &text).map_err(|error| Failure::Write {
+        path: path.clone(),
+        error,
+    })?;
     // Read back as a start reads it.
-    let next = read(&CatalogArgs { catalog: path.clone(), compat: None })?;
+    let next = read(&CatalogArgs {
+        catalog: path.clone(),
+        compat: None,
+    })?;
     output.line(format!("catalog {}", next.hash()));
     changes.insert("digest", next.hash().to_string());
     output.json(&changes.into());
@@ -133,16 +153,24 @@ fn wanted<'a>(
     reviewed: &'a [Reviewed],
     named: &[String],
 ) -> Result<BTreeSet<(&'a str, &'a str)>, Failure> {
-    let changed = reviewed.iter().filter(|tool| matches!(tool.change, Change::Changed(_)));
+    let changed = reviewed
+        .iter()
+        .filter(|tool| matches!(tool.change, Change::Changed(_)));
     if named.is_empty() {
-        return Ok(changed.map(|tool| (tool.server.as_str(), tool.tool.as_str())).collect());
+        return Ok(changed
+            .map(|tool| (tool.server.as_str(), tool.tool.as_str()))
+            .collect());
     }
     let mut wanted = BTreeSet::new();
     for name in named {
         let tool = reviewed.iter().find(|tool| tool.tool == *name);
         let Some(tool) = tool else {
             let (flag, value) = ("--tool", name.clone());
-            return Err(Failure::Unknown { flag, value, hint: String::new() });
+            return Err(Failure::Unknown {
+                flag,
+                value,
+                hint: String::new(),
+            });
         };
         match tool.change {
             Change::Added | Change::Changed(_) => {
@@ -168,20 +196,27 @@ impl Live {
                 Transport::Stdio { env, .. } => env.as_slice(),
                 Transport::Http { .. } => &[],
             };
-            let values = names.iter().filter_map(|name| Some((name.clone(), environment.value(name)?)));
+            let values = names
+                .iter()
+                .filter_map(|name| Some((name.clone(), environment.value(name)?)));
             // Without the pins: what changed is to be seen, not only that something did.
             (measured(spec.clone(), Vec::new()), values.collect())
         });
         let (mut listed, mut files) = (Vec::new(), BTreeMap::new());
-        for (spec, found) in look::look(servers.collect())? {
+        for look::Looked { spec, found } in look::look(servers.collect())? {
             let tools = match found {
-                Ok(Discovered { tools, measured, .. }) => {
+                Ok(Discovered {
+                    tools, measured, ..
+                }) => {
                     files.insert(spec.name.clone(), measured);
                     Ok(tools)
                 }
                 Err(error) => Err(LookError::to_string(&error)),
             };
-            listed.push(Listed { server: spec.name, tools });
+            listed.push(Listed {
+                server: spec.name,
+                tools,
+            });
         }
         Ok(Self { listed, files })
     }
@@ -190,7 +225,9 @@ impl Live {
     fn changed_files(&self, catalog: &Catalog) -> Vec<(String, String)> {
         let mut changed = Vec::new();
         for spec in catalog.servers() {
-            let Transport::Stdio { measured, .. } = &spec.transport else { continue };
+            let Transport::Stdio { measured, .. } = &spec.transport else {
+                continue;
+            };
             for (path, digest) in self.files.get(&spec.name).into_iter().flatten() {
                 if measured.get(path) != Some(digest) {
                     changed.push((spec.name.clone(), path.clone()));
@@ -207,7 +244,11 @@ impl Live {
         wanted: &BTreeSet<(&str, &str)>,
         approval: &Approval,
     ) -> Document {
-        let exposed: Vec<String> = document.tools.iter().map(|tool| exposed(&document, tool)).collect();
+        let exposed: Vec<String> = document
+            .tools
+            .iter()
+            .map(|tool| exposed(&document, tool))
+            .collect();
         for (tool, name) in document.tools.iter_mut().zip(exposed) {
             if !wanted.contains(&(tool.server.as_str(), name.as_str())) {
                 continue;
@@ -221,7 +262,12 @@ impl Live {
         let known: BTreeSet<(String, String)> = document
             .tools
             .iter()
-            .map(|tool| (tool.server.clone(), review::name_of(&tool.definition).to_owned()))
+            .map(|tool| {
+                (
+                    tool.server.clone(),
+                    review::name_of(&tool.definition).to_owned(),
+                )
+            })
             .collect();
         for (server, name) in wanted {
             if known.contains(&((*server).to_owned(), (*name).to_owned())) {
@@ -244,7 +290,12 @@ impl Live {
 
     fn definition(&self, server: &str, name: &str) -> Option<&Value> {
         let listed = self.listed.iter().find(|listed| listed.server == server)?;
-        listed.tools.as_ref().ok()?.iter().find(|offered| review::name_of(offered) == name)
+        listed
+            .tools
+            .as_ref()
+            .ok()?
+            .iter()
+            .find(|offered| review::name_of(offered) == name)
     }
 }
 
@@ -276,7 +327,12 @@ fn exposed(document: &Document, tool: &Tool) -> String {
 fn show_changes(reviewed: &[Reviewed], files: &[(String, String)], output: Output) -> Object {
     let mut table = Table::new(["tool", "server", "state"]);
     let mut rows = Vec::new();
-    for Reviewed { tool, server, change } in reviewed {
+    for Reviewed {
+        tool,
+        server,
+        change,
+    } in reviewed
+    {
         let (state, places): (&str, &[String]) = match change {
             Change::Added => ("not approved", &[]),
             Change::Changed(places) => ("changed", places),
@@ -297,10 +353,15 @@ fn show_changes(reviewed: &[Reviewed], files: &[(String, String)], output: Outpu
         }
     }
     for (server, path) in files {
-        output.line(format!("  {server}: {path} is not the file that was measured"));
+        output.line(format!(
+            "  {server}: {path} is not the file that was measured"
+        ));
     }
     let tools = rows.iter().map(|(tool, server, state, places)| {
-        let places = places.iter().map(|place| Value::from(place.as_str())).collect();
+        let places = places
+            .iter()
+            .map(|place| Value::from(place.as_str()))
+            .collect();
         Value::from(Object::from([
             ("tool", Value::from(tool.as_str())),
             ("server", Value::from(server.as_str())),
@@ -309,7 +370,10 @@ fn show_changes(reviewed: &[Reviewed], files: &[(String, String)], output: Outpu
         ]))
     });
     let files = files.iter().map(|(server, path)| {
-        Value::from(Object::from([("server", server.as_str()), ("path", path.as_str())]))
+        Value::from(Object::from([
+            ("server", server.as_str()),
+            ("path", path.as_str()),
+        ]))
     });
     Object::from([
         ("tools", Value::Array(tools.collect())),

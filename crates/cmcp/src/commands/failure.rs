@@ -5,7 +5,9 @@ use std::{io, path::PathBuf};
 use cmcp_json::{CanonError, Object, Value};
 use cmcp_policy::schema_check::ViolatedRule;
 
-use crate::{commands::Exit, config::fault::Problem, init::InitError, output::Output};
+use crate::{
+    commands::Exit, config::fault::Problem, demo::DemoError, init::InitError, output::Output,
+};
 
 /// Why a command could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +21,8 @@ pub(crate) enum Failure {
     Bridge(cmcp_connect::bridge::BridgeError),
     #[error("a document has no canonical form: {0}")]
     Canonical(CanonError),
+    #[error("{0}")]
+    Demo(#[from] DemoError),
     /// Every problem, each with its own code.
     #[error("the configuration has {} problems", .0.len())]
     Config(Vec<Problem>),
@@ -32,8 +36,14 @@ pub(crate) enum Failure {
     #[error("the explanation cannot be shown: {0}")]
     Explanation(cmcp_json::ToValueError),
     #[error("`{flag}` is `{value}`; write {expected}")]
-    Flag { flag: &'static str, value: String, expected: &'static str },
-    #[error("`{flag}` is not available in this version; leave it out, nothing else is checked for it")]
+    Flag {
+        flag: &'static str,
+        value: String,
+        expected: &'static str,
+    },
+    #[error(
+        "`{flag}` is not available in this version; leave it out, nothing else is checked for it"
+    )]
     FlagLater { flag: &'static str },
     #[error("{0}")]
     Init(#[from] InitError),
@@ -53,10 +63,16 @@ pub(crate) enum Failure {
     Serve(cmcp_gateway::ServeError),
     #[error("{0}")]
     Start(cmcp_gateway::StartError),
-    #[error("environment {name}: it is not set; export the bearer token, a gateway beyond this machine asks for it")]
+    #[error(
+        "environment {name}: it is not set; export the bearer token, a gateway beyond this machine asks for it"
+    )]
     TokenMissing { name: String },
     #[error("`{flag}` names `{value}`, which is not known{hint}")]
-    Unknown { flag: &'static str, value: String, hint: String },
+    Unknown {
+        flag: &'static str,
+        value: String,
+        hint: String,
+    },
     #[error("{}: {error}; check the folder and the rights to it", .path.display())]
     Write { path: PathBuf, error: io::Error },
 }
@@ -71,6 +87,7 @@ impl Failure {
             | Self::Bridge(_)
             | Self::Canonical(_)
             | Self::Config(_)
+            | Self::Demo(_)
             | Self::ConvertWhole { .. }
             | Self::Exists { .. }
             | Self::Explanation(_)
@@ -90,22 +107,20 @@ impl Failure {
 
     /// One line for each problem, with its code; or one JSON document.
     pub(crate) fn report(&self, output: Output) {
-        let lines: Vec<String> = match self {
-            Self::Config(problems) => problems
-                .iter()
-                .map(|problem| format!("{}: {problem}", problem.fault.code().as_str()))
-                .collect(),
-            other => vec![other.to_string()],
+        let (lines, errors): (Vec<String>, Vec<Value>) = if let Self::Config(problems) = self {
+            let line = |problem: &Problem| format!("{}: {problem}", problem.fault.code().as_str());
+            (
+                problems.iter().map(line).collect(),
+                problems.iter().map(Problem::to_json).collect(),
+            )
+        } else {
+            let text = self.to_string();
+            let error = Object::from([("message", text.as_str())]);
+            (vec![text], vec![error.into()])
         };
         for line in &lines {
             output.note(format!("error: {line}"));
         }
-        let errors = match self {
-            Self::Config(problems) => problems.iter().map(Problem::to_json).collect(),
-            other => {
-                vec![Object::from([("message", Value::from(other.to_string()))]).into()]
-            }
-        };
         output.json(&Object::from([("errors", Value::Array(errors))]).into());
     }
 }

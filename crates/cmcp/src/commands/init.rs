@@ -15,13 +15,17 @@ use crate::{
         assemble::{self, Assembled, Candidate, Draft, Offer},
         clients::{self, Found},
         servers::{self, LeftOut, Planned},
+        starter,
     },
     output::Output,
     render::table::{Table, shown},
 };
 
 pub(crate) fn run(arguments: &InitArgs, context: Context<'_>) -> Result<Exit, Failure> {
-    let Context { environment, output } = context;
+    let Context {
+        environment,
+        output,
+    } = context;
     let (planned, left_out) = plan(arguments, environment)?;
     let author = author(arguments.approver.as_deref(), environment);
     let now = Clock::system().now();
@@ -29,9 +33,9 @@ pub(crate) fn run(arguments: &InitArgs, context: Context<'_>) -> Result<Exit, Fa
     let draft = assemble::draft(offers, &author, now)?;
     show(&draft, output);
     let reading = reading(arguments, &draft, output);
-    let assembled = draft.approve(&reading, &author, now)?;
-    let files = init::files(&arguments.dir, &assembled);
-    if !arguments.force {
+    let assembled = draft.approve(&reading, (&author, now), starter::STARTER)?;
+    let files = init::files(&arguments.dir, starter::CONFIG, &assembled);
+    if !arguments.overwrite.force {
         init::check_free(&files)?;
     }
     init::write_all(&files)?;
@@ -48,12 +52,14 @@ fn plan(
 ) -> Result<(Vec<Planned>, Vec<LeftOut>), Failure> {
     let mut found: Vec<Found> = Vec::new();
     for path in &arguments.from {
-        let text = fs::read_to_string(path)
-            .map_err(|error| Failure::Read { path: path.clone(), error })?;
-        found.extend(clients::read(path, &text).map_err(InitError::Client)?);
+        let text = fs::read_to_string(path).map_err(|error| Failure::Read {
+            path: path.clone(),
+            error,
+        })?;
+        found.extend(clients::read(path, &text).map_err(InitError::from)?);
     }
     for text in &arguments.server {
-        found.push(clients::from_argument(text).map_err(InitError::Client)?);
+        found.push(clients::from_argument(text).map_err(InitError::from)?);
     }
     if found.is_empty() {
         return Err(InitError::NoServers.into());
@@ -64,8 +70,15 @@ fn plan(
 
 /// Whoever runs this approves, unless told otherwise.
 pub(crate) fn author(given: Option<&str>, environment: &Environment) -> String {
-    let login = || environment.value("USER").or_else(|| environment.value("LOGNAME"));
-    given.map(str::to_owned).or_else(login).unwrap_or_else(|| "unknown".to_owned())
+    let login = || {
+        environment
+            .value("USER")
+            .or_else(|| environment.value("LOGNAME"))
+    };
+    given
+        .map(str::to_owned)
+        .or_else(login)
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn look_at(
@@ -80,20 +93,34 @@ fn look_at(
         output.note(format!("warning: {warning}"));
     }
     for planned in &planned {
-        output.note(format!("looking at `{}` ({})", planned.spec.name, planned.spec.endpoint()));
+        output.note(format!(
+            "looking at `{}` ({})",
+            planned.spec.name,
+            planned.spec.endpoint()
+        ));
     }
-    let servers = planned.into_iter().map(|planned| (planned.spec, planned.values)).collect();
+    let servers = planned
+        .into_iter()
+        .map(|planned| (planned.spec, planned.values))
+        .collect();
     let mut offers = Vec::new();
-    for (spec, found) in look::look(servers)? {
+    for look::Looked { spec, found } in look::look(servers)? {
         match found {
             Ok(found) => {
                 let spec = measured(spec, found.measured);
-                offers.push(Offer { spec, tools: found.tools });
+                offers.push(Offer {
+                    spec,
+                    tools: found.tools,
+                });
             }
             Err(error) => output.note(format!("left out: `{}`: {error}", spec.name)),
         }
     }
-    if offers.is_empty() { Err(InitError::Nothing.into()) } else { Ok(offers) }
+    if offers.is_empty() {
+        Err(InitError::Nothing.into())
+    } else {
+        Ok(offers)
+    }
 }
 
 /// The server with the digests of the files it was started from.
@@ -110,7 +137,13 @@ pub(crate) fn measured(
 
 fn show(draft: &Draft, output: Output) {
     let mut table = Table::new(["tool", "server", "says it", "findings"]);
-    for Candidate { name, server, hint, findings } in &draft.candidates {
+    for Candidate {
+        name,
+        server,
+        hint,
+        findings,
+    } in &draft.candidates
+    {
         let findings: BTreeSet<&str> = findings.iter().map(|finding| finding.what).collect();
         let findings: Vec<&str> = findings.into_iter().collect();
         table.row([name, server, hint.as_str(), &findings.join("; ")]);
@@ -127,14 +160,19 @@ fn show(draft: &Draft, output: Output) {
 /// Without any of these nothing is: what a server says of itself is not authority.
 fn reading(arguments: &InitArgs, draft: &Draft, output: Output) -> BTreeSet<String> {
     let hinted = || {
-        let trusted = draft.candidates.iter().filter(|candidate| candidate.hint_is_acceptable());
-        trusted.map(|candidate| candidate.name.clone()).collect::<BTreeSet<_>>()
+        let trusted = draft
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.hint_is_acceptable());
+        trusted
+            .map(|candidate| candidate.name.clone())
+            .collect::<BTreeSet<_>>()
     };
     let mut reading: BTreeSet<String> = arguments.read_only.iter().cloned().collect();
     if arguments.trust_hints {
         reading.extend(hinted());
     }
-    if !reading.is_empty() || arguments.trust_hints || arguments.yes {
+    if !reading.is_empty() || arguments.trust_hints {
         return reading;
     }
     let question = "Which of these only read? Names with commas, `hints` for those that say so, nothing for none:";
@@ -157,7 +195,9 @@ fn report(dir: &Path, assembled: &Assembled, reading: usize, output: Output) {
     for problem in &problems {
         output.note(format!("warning: {problem}"));
     }
-    let policy = read.as_ref().map_or_else(|| assembled.bundle.hash(), |bundle| bundle.hash());
+    let policy = read
+        .as_ref()
+        .map_or_else(|| assembled.bundle.hash(), |bundle| bundle.hash());
     let catalog = assembled.catalog.hash();
     output.json(
         &Object::from([
@@ -168,9 +208,16 @@ fn report(dir: &Path, assembled: &Assembled, reading: usize, output: Output) {
         ])
         .into(),
     );
-    let variables: BTreeSet<&str> =
-        handover::child_variables(&assembled.catalog).map(|(_, name)| name).collect();
-    for line in next_steps(dir, &policy.to_string(), &catalog.to_string(), &variables, reading) {
+    let variables: BTreeSet<&str> = handover::child_variables(&assembled.catalog)
+        .map(|(_, name)| name)
+        .collect();
+    for line in next_steps(
+        dir,
+        &policy.to_string(),
+        &catalog.to_string(),
+        &variables,
+        reading,
+    ) {
         output.line(line);
     }
 }
@@ -194,7 +241,10 @@ fn next_steps(
     ];
     if reading == 0 {
         lines.push("No tool is confirmed as only reading, so the starter policy permits nothing yet: run again".to_owned());
-        lines.push("with `--read-only TOOLS --force`, or permit tools by name in policies/starter.cedar.".to_owned());
+        lines.push(
+            "with `--read-only TOOLS --force`, or permit tools by name in policies/starter.cedar."
+                .to_owned(),
+        );
         lines.push(String::new());
     }
     lines.push("Next:".to_owned());
@@ -203,7 +253,9 @@ fn next_steps(
     }
     lines.push("  cmcp policy check --config cmcp-config.yaml".to_owned());
     for name in variables {
-        lines.push(format!("  export {name}=…            # a server needs it; its value was not written"));
+        lines.push(format!(
+            "  export {name}=…            # a server needs it; its value was not written"
+        ));
     }
     lines.push("On this machine, for yourself:".to_owned());
     lines.push("  CMCP_DEV_MODE=1 cmcp start --config cmcp-config.yaml".to_owned());

@@ -21,14 +21,23 @@ pub(crate) enum LookError {
     Silent(Duration),
 }
 
+/// A server, and what came of looking at it.
+pub(crate) struct Looked {
+    pub(crate) spec: ServerSpec,
+    pub(crate) found: Result<Discovered, LookError>,
+}
+
 /// What each server offers, in the order asked.
 pub(crate) fn look(
     servers: Vec<(ServerSpec, BTreeMap<String, String>)>,
-) -> Result<Vec<(ServerSpec, Result<Discovered, LookError>)>, Failure> {
+) -> Result<Vec<Looked>, Failure> {
     let runtime = start::runtime()?;
     let mut looks = Vec::new();
     for (spec, values) in servers {
-        let values = values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
+        let values = values
+            .into_iter()
+            .map(|(name, value)| (name, Secret::new(value)))
+            .collect();
         let settings = handover::for_looking(start::program()?, values);
         looks.push((spec, settings));
     }
@@ -41,7 +50,7 @@ pub(crate) fn look(
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err(LookError::Silent(PATIENCE)),
             };
-            seen.push((spec, found));
+            seen.push(Looked { spec, found });
         }
         seen
     }))

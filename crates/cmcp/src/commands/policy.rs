@@ -23,17 +23,26 @@ pub(crate) fn check(arguments: &PolicyArgs, context: Context<'_>) -> Result<Exit
         output.note(format!("note: {notice}"));
     }
     let (policies, tools) = (documents.bundle.policies(), documents.catalog.tools().len());
-    output.line(format!("✓ Policy valid: {policies} policies for {tools} tools"));
+    output.line(format!(
+        "✓ Policy valid: {policies} policies for {tools} tools"
+    ));
     output.line(format!("  policy   {}", documents.bundle.hash()));
     output.line(format!("  catalog  {}", documents.catalog.hash()));
-    let notices = config.notices.iter().map(|notice| Value::from(notice.as_str())).collect();
+    let notices = config
+        .notices
+        .iter()
+        .map(|notice| Value::from(notice.as_str()))
+        .collect();
     output.json(
         &Object::from([
             ("valid", Value::from(true)),
             ("policies", count(policies)),
             ("tools", count(tools)),
             ("policy_digest", documents.bundle.hash().to_string().into()),
-            ("catalog_digest", documents.catalog.hash().to_string().into()),
+            (
+                "catalog_digest",
+                documents.catalog.hash().to_string().into(),
+            ),
             ("notes", Value::Array(notices)),
         ])
         .into(),
@@ -41,13 +50,20 @@ pub(crate) fn check(arguments: &PolicyArgs, context: Context<'_>) -> Result<Exit
     Ok(Exit::Ok)
 }
 
-pub(crate) fn explain(arguments: &PolicyExplainArgs, context: Context<'_>) -> Result<Exit, Failure> {
+pub(crate) fn explain(
+    arguments: &PolicyExplainArgs,
+    context: Context<'_>,
+) -> Result<Exit, Failure> {
     let (config, documents) = load(&arguments.policy, context)?;
     let explanation = explained(arguments, &config, &documents)?;
     show(&explanation, context.output);
     let document = cmcp_json::to_value(&explanation).map_err(Failure::Explanation)?;
     context.output.json(&document);
-    Ok(if explanation.effect == "permit" { Exit::Ok } else { Exit::Failed })
+    Ok(if explanation.effect == "permit" {
+        Exit::Ok
+    } else {
+        Exit::Failed
+    })
 }
 
 fn load(arguments: &PolicyArgs, context: Context<'_>) -> Result<(Config, Documents), Failure> {
@@ -65,45 +81,42 @@ fn explained(
     config: &Config,
     documents: &Documents,
 ) -> Result<Explanation, Failure> {
-    let PolicyExplainArgs { policy: _, tool, arguments: call, principal, workflow, sensitivity } =
-        arguments;
+    let PolicyExplainArgs {
+        policy: _,
+        tool,
+        arguments: call,
+        principal,
+        workflow,
+        sensitivity,
+    } = arguments;
     let catalog = &documents.catalog;
-    let unknown = |flag, value: &str, known: &mut dyn Iterator<Item = &str>| {
-        let similar = suggest::closest(value, known);
-        let hint = similar.map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
-        Failure::Unknown { flag, value: value.to_owned(), hint }
+    let found = catalog
+        .tool(tool)
+        .and_then(|tool| Some((tool, catalog.server_of(tool)?)));
+    let Some((approved, server)) = found else {
+        let known = catalog.tools().iter().map(|tool| tool.name.as_str());
+        return Err(unknown("--tool", tool, known));
     };
-    let approved = catalog.tool(tool).ok_or_else(|| {
-        unknown("--tool", tool, &mut catalog.tools().iter().map(|tool| tool.name.as_str()))
-    })?;
-    let server = catalog.server_of(approved).ok_or_else(|| {
-        unknown("--tool", tool, &mut std::iter::empty())
-    })?;
     let anonymous = Principal::anonymous();
     let caller = match principal {
         None => &anonymous,
-        Some(name) => {
-            let mut known = config.principals.iter().map(|entry| &entry.principal);
-            known.find(|known| known.name == *name).ok_or_else(|| {
-                let names = config.principals.iter().map(|entry| entry.principal.name.as_str());
-                unknown("--principal", name, &mut { names })
-            })?
-        }
+        Some(name) => known_principal(config, name)?,
     };
-    let mark = config.vocabulary.sensitivity(sensitivity).ok_or_else(|| {
-        unknown("--sensitivity", sensitivity, &mut config.vocabulary.labels().map(|(name, _)| name))
-    })?;
-    let wrong = |expected| Failure::Flag {
+    let Some(mark) = config.vocabulary.sensitivity(sensitivity) else {
+        let known = config.vocabulary.labels().map(|(name, _)| name);
+        return Err(unknown("--sensitivity", sensitivity, known));
+    };
+    let call = parse(call.as_bytes(), &Limits::REQUEST).map_err(|_| Failure::Flag {
         flag: "--arguments",
         value: shown(call, 80),
-        expected,
-    };
-    let call = parse(call.as_bytes(), &Limits::REQUEST)
-        .map_err(|_| wrong("a JSON object, as '{\"path\": \"/srv/a\"}'"))?;
-    approved.check_arguments(&call).map_err(|violation| Failure::Arguments {
-        rule: violation.rule,
-        place: shown(&violation.instance, 200),
+        expected: "a JSON object, as '{\"path\": \"/srv/a\"}'",
     })?;
+    approved
+        .check_arguments(&call)
+        .map_err(|violation| Failure::Arguments {
+            rule: violation.rule,
+            place: shown(&violation.instance, 200),
+        })?;
     Ok(documents.engine.explain(&Facts {
         phase: Phase::Ingress,
         principal: caller,
@@ -114,6 +127,29 @@ fn explained(
         workflow_id: workflow,
         attestation_platform: "software-only",
     }))
+}
+
+fn known_principal<'a>(config: &'a Config, name: &str) -> Result<&'a Principal, Failure> {
+    let mut known = config.principals.iter().map(|entry| &entry.principal);
+    known.find(|known| known.name == name).ok_or_else(|| {
+        let names = config
+            .principals
+            .iter()
+            .map(|entry| entry.principal.name.as_str());
+        unknown("--principal", name, names)
+    })
+}
+
+fn unknown<'a>(flag: &'static str, value: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let similar = suggest::closest(value, known);
+    let hint = similar
+        .map(|known| format!("; did you mean `{known}`?"))
+        .unwrap_or_default();
+    Failure::Unknown {
+        flag,
+        value: value.to_owned(),
+        hint,
+    }
 }
 
 fn show(explanation: &Explanation, output: Output) {
@@ -132,7 +168,10 @@ fn show(explanation: &Explanation, output: Output) {
         output.line(format!("  not judged: {}", shown(error, 200)));
     }
     for (name, text) in &explanation.advice {
-        output.line(format!("  advice to the caller: {name} = {}", shown(text, 200)));
+        output.line(format!(
+            "  advice to the caller: {name} = {}",
+            shown(text, 200)
+        ));
     }
     for path in &explanation.redact {
         output.line(format!("  taken out of the response: {path}"));

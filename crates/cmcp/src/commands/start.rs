@@ -3,7 +3,7 @@
 use std::{fs, future::Future, net::SocketAddr, sync::Arc};
 
 use cmcp_evidence::{Sha256Digest, SoftwareAttester};
-use cmcp_gateway::{Bundle, Clock, Loaded, Settings};
+use cmcp_gateway::{Bundle, Clock, Loaded, Ready, Settings};
 use cmcp_json::Object;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,7 +18,10 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &StartArgs, context: Context<'_>) -> Result<Exit, Failure> {
-    let Context { environment, output } = context;
+    let Context {
+        environment,
+        output,
+    } = context;
     let StartArgs { file, enforcement } = arguments;
     let request = Request {
         file: &file.config,
@@ -27,49 +30,70 @@ pub(crate) fn run(arguments: &StartArgs, context: Context<'_>) -> Result<Exit, F
         enforcement: enforcement.map(Into::into),
     };
     let (config, documents) = config::load(&request).map_err(Failure::Config)?;
-    log_to_stderr(output.format, environment);
+    log_to_stderr(output.format, environment, "info");
     warn(&config);
     let evidence = config.evidence;
     let digest = config.effective().digest().map_err(Failure::Canonical)?;
-    let Documents { bundle, catalog, engine } = documents;
+    let Documents {
+        bundle,
+        catalog,
+        engine,
+    } = documents;
     let settings = config.settings(&catalog, environment, program()?, digest);
-    let bundle = Bundle { hash: bundle.hash(), version: bundle.version().to_owned() };
-    let loaded = Loaded { catalog, policy: engine, bundle };
+    let bundle = Bundle {
+        hash: bundle.hash(),
+        version: bundle.version().to_owned(),
+    };
+    let loaded = Loaded {
+        catalog,
+        policy: engine,
+        bundle,
+    };
     runtime()?.block_on(async {
         let stop = stop_signal()?;
-        serve(settings, loaded, stop, |addr| announce(output, evidence, addr)).await
+        let ready = prepare(settings, loaded).await?;
+        let bound = |addr| announce(output, evidence, addr);
+        cmcp_gateway::serve(ready, bound, stop)
+            .await
+            .map_err(Failure::Serve)
     })?;
     Ok(Exit::Ok)
 }
 
-/// Prepares the gateway and serves until `stop`; `bound` hears the address.
-pub(crate) async fn serve(
-    settings: Settings,
-    loaded: Loaded,
-    stop: impl Future<Output = ()>,
-    bound: impl FnOnce(SocketAddr),
-) -> Result<(), Failure> {
+/// Prepares the gateway, with software evidence.
+pub(crate) async fn prepare(settings: Settings, loaded: Loaded) -> Result<Ready, Failure> {
     let attester = Arc::new(SoftwareAttester);
     let ready = cmcp_gateway::prepare(settings, loaded, attester, Clock::system())
         .await
         .map_err(Failure::Start)?;
     if ready.recovered() > 0 {
-        tracing::warn!(sessions = ready.recovered(), "sealed what a crash had left open");
+        tracing::warn!(
+            sessions = ready.recovered(),
+            "sealed what a crash had left open"
+        );
     }
     tracing::info!(key = %ready.key().hex(), "this key signs the records of this run");
-    cmcp_gateway::serve(ready, bound, stop).await.map_err(Failure::Serve)
+    Ok(ready)
 }
 
 /// The running program and the digest of its file.
 pub(crate) fn program() -> Result<Program, Failure> {
     let path = std::env::current_exe().map_err(Failure::Program)?;
     // The file that is running, even where another has taken its place since.
-    let bytes = fs::read("/proc/self/exe").or_else(|_| fs::read(&path)).map_err(Failure::Program)?;
-    Ok(Program { path, digest: Sha256Digest::of(&bytes) })
+    let bytes = fs::read("/proc/self/exe")
+        .or_else(|_| fs::read(&path))
+        .map_err(Failure::Program)?;
+    Ok(Program {
+        path,
+        digest: Sha256Digest::of(&bytes),
+    })
 }
 
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)
 }
 
 fn announce(output: Output, evidence: EvidenceSource, addr: SocketAddr) {
@@ -101,10 +125,12 @@ pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
 }
 
 /// Sends the operational log to standard error; `RUST_LOG` filters it.
-pub(crate) fn log_to_stderr(format: Format, environment: &Environment) {
+pub(crate) fn log_to_stderr(format: Format, environment: &Environment, usual: &str) {
     let filter = environment.value("RUST_LOG");
-    let filter = tracing_subscriber::EnvFilter::new(filter.as_deref().unwrap_or("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = tracing_subscriber::EnvFilter::new(filter.as_deref().unwrap_or(usual));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // Set once, here; a second time could only be a test's.
     let _set = match format {
         Format::Human => log.with_target(false).try_init(),

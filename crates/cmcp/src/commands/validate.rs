@@ -10,9 +10,17 @@ use crate::{
 };
 
 pub(crate) fn config(arguments: &ConfigArgs, context: Context<'_>) -> Result<Exit, Failure> {
-    let Context { environment, output } = context;
+    let Context {
+        environment,
+        output,
+    } = context;
     let file = &arguments.config;
-    let request = Request { file, environment, purpose: Purpose::Validate, enforcement: None };
+    let request = Request {
+        file,
+        environment,
+        purpose: Purpose::Validate,
+        enforcement: None,
+    };
     let (config, documents) = match config::load(&request) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -27,7 +35,10 @@ pub(crate) fn config(arguments: &ConfigArgs, context: Context<'_>) -> Result<Exi
         output.note(format!("note: {notice}"));
     }
     let digests = [
-        ("config", config.effective().digest().map_err(Failure::Canonical)?),
+        (
+            "config",
+            config.effective().digest().map_err(Failure::Canonical)?,
+        ),
         ("policy", documents.bundle.hash()),
         ("catalog", documents.catalog.hash()),
     ];
@@ -42,13 +53,27 @@ pub(crate) fn config(arguments: &ConfigArgs, context: Context<'_>) -> Result<Exi
 }
 
 fn invalid(problems: &[config::fault::Problem]) -> Value {
-    let problems = problems.iter().map(config::fault::Problem::to_json).collect();
-    Object::from([("valid", Value::from(false)), ("problems", Value::Array(problems))]).into()
+    let problems = problems
+        .iter()
+        .map(config::fault::Problem::to_json)
+        .collect();
+    Object::from([
+        ("valid", Value::from(false)),
+        ("problems", Value::Array(problems)),
+    ])
+    .into()
 }
 
-pub(crate) fn bundle(arguments: &ValidateBundleArgs, context: Context<'_>) -> Result<Exit, Failure> {
+pub(crate) fn bundle(
+    arguments: &ValidateBundleArgs,
+    context: Context<'_>,
+) -> Result<Exit, Failure> {
     let Context { output, .. } = context;
-    let ValidateBundleArgs { bundle_path, expected_hash, compat } = arguments;
+    let ValidateBundleArgs {
+        bundle_path,
+        expected_hash,
+        compat,
+    } = arguments;
     let compat = compat_of(*compat);
     let mut problems = Vec::new();
     // A catalog is a file, a bundle a folder.
@@ -82,7 +107,9 @@ pub(crate) fn bundle(arguments: &ValidateBundleArgs, context: Context<'_>) -> Re
         output.line(format!("✓ Bundle valid: {digest}"));
         return Ok(Exit::Ok);
     }
-    output.note(format!("✗ Bundle hash mismatch: expected {expected}, got {digest}"));
+    output.note(format!(
+        "✗ Bundle hash mismatch: expected {expected}, got {digest}"
+    ));
     Ok(Exit::Failed)
 }
 

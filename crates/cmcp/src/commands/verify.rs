@@ -31,7 +31,11 @@ pub(crate) fn run(arguments: &VerifyArgs, context: Context<'_>) -> Result<Exit, 
     };
     let export = export.as_mut().map(|export| -> &mut dyn Read { export });
     let report = verify_record(&record, export, &expectations, Clock::system().now());
-    let wording = if arguments.compat.is_some() { Wording::V07 } else { Wording::Ours };
+    let wording = if arguments.compat.is_some() {
+        Wording::V07
+    } else {
+        Wording::Ours
+    };
     for line in report::lines(&report, wording) {
         context.output.line(line);
     }
@@ -54,7 +58,10 @@ fn exit(status: Status, wording: Wording) -> Exit {
 fn available(arguments: &VerifyArgs) -> Result<(), Failure> {
     let later = [
         ("--agent-manifest", &arguments.agent_manifest),
-        ("--agent-manifest-trust-anchor", &arguments.agent_manifest_trust_anchor),
+        (
+            "--agent-manifest-trust-anchor",
+            &arguments.agent_manifest_trust_anchor,
+        ),
         ("--trusted-tpm-ca", &arguments.trusted_tpm_ca),
     ];
     match later.into_iter().find(|(_, given)| given.is_some()) {
@@ -95,8 +102,12 @@ fn digest(flag: &'static str, text: &str) -> Result<Digest, Failure> {
         expected: "`sha256:` and 64 lower-case hexadecimal digits, or `sha384:` and 96",
     };
     let text = text.trim();
-    if text.contains(':') { text.parse() } else { format!("sha256:{text}").parse() }
-        .map_err(|_| wrong())
+    if text.contains(':') {
+        text.parse()
+    } else {
+        format!("sha256:{text}").parse()
+    }
+    .map_err(|_| wrong())
 }
 
 /// A key in hexadecimal or base64url, or the path of a JWK.
@@ -118,7 +129,10 @@ fn trusted_key(text: &str) -> Result<TrustedKey, Failure> {
 }
 
 fn open(path: &Path) -> Result<File, Failure> {
-    let failed = |error| Failure::Read { path: path.to_owned(), error };
+    let failed = |error| Failure::Read {
+        path: path.to_owned(),
+        error,
+    };
     let file = File::open(path).map_err(failed)?;
     match file.metadata() {
         Ok(metadata) if metadata.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
@@ -133,7 +147,10 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     open(path)?
         .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|error| Failure::Read { path: path.to_owned(), error })?;
+        .map_err(|error| Failure::Read {
+            path: path.to_owned(),
+            error,
+        })?;
     Ok(bytes)
 }
 

@@ -40,12 +40,15 @@ impl Effective<'_> {
                 }
             }
         }
-        root.insert(keys::LISTEN_ADDR.path, text(&self.config.listen.addr().to_string()));
-        if let Some(mode) = root
-            .get_mut("attestation")
-            .and_then(Json::as_object_mut)
-        {
-            mode.insert(keys::ENFORCEMENT_MODE.name(), text(self.config.mode.as_str()));
+        root.insert(
+            keys::LISTEN_ADDR.path,
+            text(&self.config.listen.addr().to_string()),
+        );
+        if let Some(mode) = root.get_mut("attestation").and_then(Json::as_object_mut) {
+            mode.insert(
+                keys::ENFORCEMENT_MODE.name(),
+                text(self.config.mode.as_str()),
+            );
         }
         let development = self.config.evidence == EvidenceSource::Development;
         root.insert("development", Json::Bool(development));
@@ -54,7 +57,10 @@ impl Effective<'_> {
 
     /// SHA-256 over the document in canonical form (RFC 8785).
     pub(crate) fn digest(&self) -> Result<Sha256Digest, cmcp_json::CanonError> {
-        Ok(Sha256Digest::of(&canonical(&self.document(), Form::JcsStrict)?))
+        Ok(Sha256Digest::of(&canonical(
+            &self.document(),
+            Form::JcsStrict,
+        )?))
     }
 }
 
@@ -73,7 +79,12 @@ fn json(value: &Value) -> Json {
 }
 
 fn principal(principal: &RawPrincipal) -> Json {
-    let RawPrincipal { name, attributes, at: _, token_sha256: _ } = principal;
+    let RawPrincipal {
+        name,
+        attributes,
+        at: _,
+        token_sha256: _,
+    } = principal;
     let attributes = object(attributes, |attribute| match attribute {
         Attribute::Bool(flag) => Json::Bool(*flag),
         Attribute::Long(number) => Json::String(number.to_string()),
@@ -86,11 +97,13 @@ fn principal(principal: &RawPrincipal) -> Json {
     ]))
 }
 
-fn object<T>(
-    entries: &std::collections::BTreeMap<String, T>,
-    value: impl Fn(&T) -> Json,
-) -> Json {
-    Json::Object(entries.iter().map(|(name, entry)| (name.clone(), value(entry))).collect())
+fn object<T>(entries: &std::collections::BTreeMap<String, T>, value: impl Fn(&T) -> Json) -> Json {
+    Json::Object(
+        entries
+            .iter()
+            .map(|(name, entry)| (name.clone(), value(entry)))
+            .collect(),
+    )
 }
 
 fn text(written: &str) -> Json {

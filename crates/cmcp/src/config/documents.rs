@@ -41,7 +41,9 @@ impl Sources {
     pub(crate) fn of(values: &Values) -> Self {
         let path = |key| values.text(key).map(PathBuf::from);
         Self {
-            policy: values.set(&keys::POLICY_BUNDLE_PATH).and_then(|_| path(&keys::POLICY_BUNDLE_PATH)),
+            policy: values
+                .set(&keys::POLICY_BUNDLE_PATH)
+                .and_then(|_| path(&keys::POLICY_BUNDLE_PATH)),
             catalog: path(&keys::CATALOG_PATH).unwrap_or_default(),
             compat: values.pick(&keys::COMPAT, Compat::Off, &[("cmcp-0.7", Compat::V07)]),
         }
@@ -53,8 +55,15 @@ impl Sources {
             Some(folder) => folder.clone(),
             None => {
                 let [first, second] = FOLDERS.map(PathBuf::from);
-                let folder = if !first.is_dir() && second.is_dir() { second } else { first };
-                notices.push(format!("the policy bundle is read from `{}`", folder.display()));
+                let folder = if !first.is_dir() && second.is_dir() {
+                    second
+                } else {
+                    first
+                };
+                notices.push(format!(
+                    "the policy bundle is read from `{}`",
+                    folder.display()
+                ));
                 folder
             }
         }
@@ -79,16 +88,20 @@ pub(crate) fn load(
     if let Some(bundle) = &bundle {
         check_bundle(&folder, bundle, &pins, problems, notices);
     }
-    if let (Some(expected), Some(catalog)) = (pins.catalog, &catalog) {
-        if expected != catalog.hash() {
-            let (expected, actual) = (expected.to_string(), catalog.hash().to_string());
-            let fault = Fault::CatalogHash { expected, actual };
-            problems.push(Problem::file(&sources.catalog, fault));
-        }
+    if let (Some(expected), Some(catalog)) = (pins.catalog, &catalog)
+        && expected != catalog.hash()
+    {
+        let (expected, actual) = (expected.to_string(), catalog.hash().to_string());
+        let fault = Fault::CatalogHash { expected, actual };
+        problems.push(Problem::file(&sources.catalog, fault));
     }
     let (bundle, catalog) = (bundle?, catalog?);
     let principals: Vec<Principal> = config.map_or_else(Vec::new, |config| {
-        config.principals.iter().map(|entry| entry.principal.clone()).collect()
+        config
+            .principals
+            .iter()
+            .map(|entry| entry.principal.clone())
+            .collect()
     });
     let input = EngineInput {
         bundle: &bundle,
@@ -100,10 +113,14 @@ pub(crate) fn load(
     match Engine::load(input) {
         Ok((engine, warnings)) => {
             notices.extend(warnings.iter().map(|warning| format!("policy: {warning}")));
-            Some(Documents { bundle, catalog, engine })
+            Some(Documents {
+                bundle,
+                catalog,
+                engine,
+            })
         }
         Err(errors) => {
-            let faults = errors.into_iter().map(Fault::Policy);
+            let faults = errors.into_iter().map(|error| Fault::Policy(error.into()));
             problems.extend(faults.map(|fault| Problem::file(&folder, fault)));
             None
         }
@@ -119,13 +136,17 @@ pub(crate) fn read_bundle(
     let before = problems.len();
     let files = files::read_tree(folder, is_bundle_file, problems);
     // Without the folder there is one thing to say, not one for every file that is not in it.
-    if problems.iter().skip(before).any(|problem| problem.fault.is_unreadable()) {
+    if problems
+        .iter()
+        .skip(before)
+        .any(|problem| problem.fault.is_unreadable())
+    {
         return None;
     }
     match PolicyBundle::parse(&files, compat) {
         Ok(bundle) => Some(bundle),
         Err(errors) => {
-            let faults = errors.into_iter().map(Fault::Bundle);
+            let faults = errors.into_iter().map(|error| Fault::Bundle(error.into()));
             problems.extend(faults.map(|fault| Problem::file(folder, fault)));
             None
         }
@@ -183,7 +204,8 @@ pub(crate) fn read_catalog_alone(
             domains.insert(name.clone(), false);
         }
     }
-    let vocabulary = Vocabulary::extended(labels, domains).unwrap_or_else(|_| Vocabulary::builtin());
+    let vocabulary =
+        Vocabulary::extended(labels, domains).unwrap_or_else(|_| Vocabulary::builtin());
     match Catalog::parse(&read.bytes, &vocabulary, compat) {
         Ok(catalog) => Some(catalog),
         Err(errors) => {
@@ -195,8 +217,8 @@ pub(crate) fn read_catalog_alone(
 
 fn catalog_problem(path: &Path, error: CatalogError) -> Problem {
     match error.line {
-        0 => Problem::file(path, Fault::Catalog(error)),
-        line => Problem::line(path, line, Fault::Catalog(error)),
+        0 => Problem::file(path, Fault::Catalog(error.into())),
+        line => Problem::line(path, line, Fault::Catalog(error.into())),
     }
 }
 
@@ -215,9 +237,14 @@ fn check_bundle(
             ));
         }
         let (expected, actual) = (expected.to_string(), bundle.hash().to_string());
-        problems.push(Problem::file(folder, Fault::PolicyHash { expected, actual }));
+        problems.push(Problem::file(
+            folder,
+            Fault::PolicyHash { expected, actual },
+        ));
     }
-    let Some(current) = pins.signing_key else { return };
+    let Some(current) = pins.signing_key else {
+        return;
+    };
     let fault = match SigningKeys::new(current, pins.successor_key) {
         Err(error) => Some(Fault::SigningKeys(error)),
         Ok(mut keys) => {
@@ -244,7 +271,10 @@ pub(crate) fn is_revoked(error: &BundleSignatureError) -> bool {
 
 fn is_bundle_file(path: &str) -> bool {
     path.ends_with(".cedar")
-        || matches!(path, "manifest.json" | "schema.cedarschema" | "signing-key-revocations.json")
+        || matches!(
+            path,
+            "manifest.json" | "schema.cedarschema" | "signing-key-revocations.json"
+        )
 }
 
 const FOLDERS: [&str; 2] = ["policy/", "policies/"];

@@ -21,15 +21,14 @@ impl Environment {
 
     /// The value of a variable; an empty one counts as not set.
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+        self.0
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// A variable of the table as text.
-    pub(crate) fn text(
-        &self,
-        variable: &Variable,
-        problems: &mut Vec<Problem>,
-    ) -> Option<String> {
+    pub(crate) fn text(&self, variable: &Variable, problems: &mut Vec<Problem>) -> Option<String> {
         let value = self.get(variable.name)?;
         let text = value.to_str();
         if text.is_none() {
@@ -52,7 +51,9 @@ impl Environment {
     pub(crate) fn review(&self, problems: &mut Vec<Problem>) -> Vec<String> {
         let mut notices = Vec::new();
         for variable in VARIABLES {
-            let Some(value) = self.get(variable.name) else { continue };
+            let Some(value) = self.get(variable.name) else {
+                continue;
+            };
             match &variable.role {
                 Role::Later { remedy, harmless } => {
                     let lower = value.to_string_lossy().trim().to_ascii_lowercase();
@@ -84,7 +85,12 @@ impl Environment {
 
 impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Self(
+            variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 }
 
@@ -98,7 +104,10 @@ pub(crate) struct Variable {
 /// What becomes of a variable that is set.
 pub(crate) enum Role {
     /// Refused by name, unless its value switches the part off.
-    Later { remedy: &'static str, harmless: &'static [&'static str] },
+    Later {
+        remedy: &'static str,
+        harmless: &'static [&'static str],
+    },
     /// Never read, and start says so.
     Never(&'static str),
     Read,
@@ -180,7 +189,10 @@ pub(crate) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "CMCP_NRAS_API_KEY",
-        role: Role::Later { remedy: "unset it: no evidence of GPUs is taken", harmless: &[] },
+        role: Role::Later {
+            remedy: "unset it: no evidence of GPUs is taken",
+            harmless: &[],
+        },
         doc: "Appraisal of GPU evidence.",
     },
     Variable {

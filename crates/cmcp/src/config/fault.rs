@@ -21,15 +21,30 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn at(file: &str, position: Position, fault: Fault) -> Self {
-        Self { place: Place::Line { file: file.to_owned(), position }, fault }
+        Self {
+            place: Place::Line {
+                file: file.to_owned(),
+                position,
+            },
+            fault,
+        }
     }
 
     pub(crate) fn file(path: impl Into<PathBuf>, fault: Fault) -> Self {
-        Self { place: Place::File(path.into()), fault }
+        Self {
+            place: Place::File(path.into()),
+            fault,
+        }
     }
 
     pub(crate) fn line(path: impl Into<PathBuf>, line: usize, fault: Fault) -> Self {
-        Self { place: Place::FileLine { path: path.into(), line }, fault }
+        Self {
+            place: Place::FileLine {
+                path: path.into(),
+                line,
+            },
+            fault,
+        }
     }
 
     /// For a reader that is a program.
@@ -53,7 +68,10 @@ impl Problem {
     }
 
     pub(crate) fn variable(name: &'static str, fault: Fault) -> Self {
-        Self { place: Place::Variable(name), fault }
+        Self {
+            place: Place::Variable(name),
+            fault,
+        }
     }
 }
 
@@ -94,9 +112,9 @@ pub(crate) enum Fault {
     #[error("an anchor (`&name`) stands here; remove it, anchors are not accepted")]
     Anchor,
     #[error("{0}")]
-    Bundle(BundleError),
+    Bundle(Box<BundleError>),
     #[error("{0}")]
-    Catalog(CatalogError),
+    Catalog(Box<CatalogError>),
     #[error("the catalog is {actual}, not {expected}; review it and pin the new digest")]
     CatalogHash { expected: String, actual: String },
     #[error(
@@ -105,7 +123,9 @@ pub(crate) enum Fault {
     CatalogReload { key: String },
     #[error("the database lies on a network file system ({kind}); put it on a local disk")]
     DatabaseOnNetwork { kind: &'static str },
-    #[error("server `{server}` is to see `{name}`, which is not set; export it, or take it out of the server's `env`")]
+    #[error(
+        "server `{server}` is to see `{name}`, which is not set; export it, or take it out of the server's `env`"
+    )]
     ChildVariable { server: String, name: String },
     #[error("values are nested deeper than {limit} levels; no key needs that")]
     Depth { limit: usize },
@@ -128,9 +148,16 @@ pub(crate) enum Fault {
     #[error("the key is not plain text; write `name: value`")]
     KeyNotText,
     #[error("`{setting}` is not available in this version; {remedy}")]
-    Later { setting: String, remedy: &'static str },
+    Later {
+        setting: String,
+        remedy: &'static str,
+    },
     #[error("{missing}; {remedy}")]
-    Missing { code: Code, missing: &'static str, remedy: &'static str },
+    Missing {
+        code: Code,
+        missing: &'static str,
+        remedy: &'static str,
+    },
     #[error("`{key}` has no value; write {expected}, or remove the key")]
     NoValue { key: String, expected: String },
     #[error("`{key}` is {found}, and has keys of its own; write them indented below it")]
@@ -144,7 +171,7 @@ pub(crate) enum Fault {
     )]
     PlainHttp { addr: String },
     #[error("{0}")]
-    Policy(PolicyError),
+    Policy(Box<PolicyError>),
     #[error("the policy bundle is {actual}, not {expected}; review it and pin the new digest")]
     PolicyHash { expected: String, actual: String },
     #[error("{0}")]
@@ -169,20 +196,34 @@ pub(crate) enum Fault {
         "`listen_addr` is `{addr}` and there is no token; set `CMCP_BEARER_TOKEN`, list `principals`, or listen on `127.0.0.1`"
     )]
     TokenlessBeyondLoopback { addr: String },
-    #[error("the document is not a mapping; write keys and values, as in `listen_addr: \"127.0.0.1:8443\"`")]
+    #[error(
+        "the document is not a mapping; write keys and values, as in `listen_addr: \"127.0.0.1:8443\"`"
+    )]
     TopLevel,
     #[error("`{key}` contains `..`; write the path without it")]
     Traversal { key: String },
     #[error("`{key}` is not a key of the configuration{hint}")]
     UnknownKey { key: String, hint: String },
     #[error("`{key}` names the sensitivity `{label}`, which is not in the vocabulary; use {known}")]
-    UnknownLabel { key: String, label: String, known: String },
+    UnknownLabel {
+        key: String,
+        label: String,
+        known: String,
+    },
     #[error("the file cannot be read: {cause}; {remedy}")]
     Unreadable { cause: String, remedy: &'static str },
     #[error("`{key}` is {found}; write {expected}")]
-    Value { key: String, found: String, expected: String },
+    Value {
+        key: String,
+        found: String,
+        expected: String,
+    },
     #[error("{reason}; {remedy}")]
-    Variable { code: Code, reason: &'static str, remedy: &'static str },
+    Variable {
+        code: Code,
+        reason: &'static str,
+        remedy: &'static str,
+    },
     #[error("{0}")]
     Vocabulary(#[from] VocabularyError),
     #[error("everybody may write this file; take that right away (`chmod o-w`)")]
@@ -197,11 +238,7 @@ impl Fault {
 
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Catalog(CatalogError {
-                kind:
-                    CatalogErrorKind::ActionCollision(..) | CatalogErrorKind::ExposedTwice { .. },
-                ..
-            }) => Code::CatalogToolNameCollision,
+            Self::Catalog(error) if is_collision(&error.kind) => Code::CatalogToolNameCollision,
             Self::Signature(error) if documents::is_revoked(error) => Code::PolicySigningKeyRevoked,
             Self::Signature(_) => Code::PolicySignatureInvalid,
             Self::SigningKeys(_) => Code::PolicySigningKeyInvalid,
@@ -248,4 +285,11 @@ impl Fault {
             | Self::Writable => Code::Config,
         }
     }
+}
+
+fn is_collision(kind: &CatalogErrorKind) -> bool {
+    matches!(
+        kind,
+        CatalogErrorKind::ActionCollision(..) | CatalogErrorKind::ExposedTwice { .. }
+    )
 }

@@ -27,7 +27,10 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<ReadFile, Problem> {
     }
     let mut bytes = Vec::new();
     let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    (&mut file).take(bound).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    (&mut file)
+        .take(bound)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(&error))?;
     if bytes.len() > limit {
         return Err(Problem::file(path, Fault::Size { limit }));
     }
@@ -36,9 +39,16 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<ReadFile, Problem> {
         problems.push(Problem::file(path, Fault::Writable));
     }
     if path.symlink_metadata().is_ok_and(|link| link.is_symlink()) {
-        notices.push(format!("`{}` is a symbolic link; it was followed", path.display()));
+        notices.push(format!(
+            "`{}` is a symbolic link; it was followed",
+            path.display()
+        ));
     }
-    Ok(ReadFile { bytes, problems, notices })
+    Ok(ReadFile {
+        bytes,
+        problems,
+        notices,
+    })
 }
 
 /// Every file below a folder that `wanted` names, as POSIX path and bytes, in order of path.
@@ -50,7 +60,10 @@ pub(crate) fn read_tree(
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), String::new(), 0usize)];
     while let Some((folder, prefix, depth)) = folders.pop() {
-        let entries = match folder.read_dir().and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+        let entries = match folder
+            .read_dir()
+            .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+        {
             Ok(entries) => entries,
             Err(error) => {
                 problems.push(Problem::file(folder, unreadable(&error)));
@@ -90,25 +103,24 @@ pub(crate) fn network_filesystem(path: &Path) -> Option<&'static str> {
         Some(_) | None => PathBuf::from("."),
     };
     let kind = rustix::fs::statfs(&folder).ok()?.f_type;
-    NETWORK.iter().find(|(magic, _)| i64::from(kind) == *magic).map(|(_, name)| *name)
+    NETWORK
+        .iter()
+        .find(|(magic, _)| kind == *magic)
+        .map(|(_, name)| *name)
 }
 
 pub(crate) fn unreadable(error: &io::Error) -> Fault {
-    let remedy = match error.kind() {
-        io::ErrorKind::NotFound => "check the path, which counts from the working directory",
-        io::ErrorKind::PermissionDenied => "let this user read it",
-        io::ErrorKind::IsADirectory => "name a file, not a folder",
-        io::ErrorKind::NotADirectory => "name a folder, not a file",
-        _ => "check path and disk",
-    };
-    let cause = match error.kind() {
-        io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        io::ErrorKind::NotADirectory => "it is not a folder".to_owned(),
-        _ => error.to_string(),
-    };
-    Fault::Unreadable { cause, remedy }
+    let known = REASONS.iter().find(|(kind, ..)| *kind == error.kind());
+    match known {
+        Some((_, cause, remedy)) => Fault::Unreadable {
+            cause: (*cause).to_owned(),
+            remedy,
+        },
+        None => Fault::Unreadable {
+            cause: error.to_string(),
+            remedy: "check path and disk",
+        },
+    }
 }
 
 /// Largest catalog.
@@ -116,6 +128,29 @@ pub(crate) const MAX_CATALOG: usize = 64 * 1024 * 1024;
 const MAX_POLICY_FILE: usize = 16 * 1024 * 1024;
 const MAX_DEPTH: usize = 16;
 const EVERYBODY_WRITES: u32 = 0o002;
+
+const REASONS: [(io::ErrorKind, &str, &str); 4] = [
+    (
+        io::ErrorKind::NotFound,
+        "it does not exist",
+        "check the path, which counts from the working directory",
+    ),
+    (
+        io::ErrorKind::PermissionDenied,
+        "permission denied",
+        "let this user read it",
+    ),
+    (
+        io::ErrorKind::IsADirectory,
+        "it is a folder",
+        "name a file, not a folder",
+    ),
+    (
+        io::ErrorKind::NotADirectory,
+        "it is not a folder",
+        "name a folder, not a file",
+    ),
+];
 
 /// `f_type` of statfs(2).
 const NETWORK: [(i64, &str); 4] = [

@@ -62,7 +62,10 @@ impl Config {
                 &stale,
             ),
             validity: seconds(&keys::VALIDITY_SECONDS),
-            launcher: Launcher { program: program.path, args: vec![SUPERVISE.to_owned()] },
+            launcher: Launcher {
+                program: program.path,
+                args: vec![SUPERVISE.to_owned()],
+            },
             binary_digest: program.digest,
             config_digest,
             child_environment: child_environment(catalog, environment),
@@ -72,6 +75,7 @@ impl Config {
             principals: self.principals,
             operator: self.operator,
             compat: self.compat,
+            regulated_domains: regulated_domains(&self.vocabulary),
             vocabulary: self.vocabulary,
             database: self.database,
             sink_policy: self.sink_policy,
@@ -87,13 +91,16 @@ pub(crate) fn for_looking(
     child_environment: BTreeMap<String, Secret>,
 ) -> Settings {
     Settings {
-        listen: Listen::Local { addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) },
+        listen: Listen::Local {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        },
         hosts: Hosts::default(),
         principals: Vec::new(),
         operator: None,
         mode: Mode::Enforcing,
         compat: Compat::Off,
         vocabulary: Vocabulary::builtin(),
+        regulated_domains: Vec::new(),
         record_per: RecordPer::Session,
         database: PathBuf::new(),
         max_response_bytes: 0,
@@ -106,7 +113,10 @@ pub(crate) fn for_looking(
         sink_policy: None,
         redact: Vec::new(),
         trust_domain: String::new(),
-        launcher: Launcher { program: program.path, args: vec![SUPERVISE.to_owned()] },
+        launcher: Launcher {
+            program: program.path,
+            args: vec![SUPERVISE.to_owned()],
+        },
         spawning: Spawning::UnmeasuredToo,
         child_environment,
         config_digest: Sha256Digest::of(&[]),
@@ -121,8 +131,22 @@ pub(crate) fn child_variables(catalog: &Catalog) -> impl Iterator<Item = (&str, 
             Transport::Stdio { env, .. } => env.as_slice(),
             Transport::Http { .. } => &[],
         };
-        names.iter().map(|name| (server.name.as_str(), name.as_str()))
+        names
+            .iter()
+            .map(|name| (server.name.as_str(), name.as_str()))
     })
+}
+
+/// Regulated domains that this configuration adds to the built-in ones.
+fn regulated_domains(vocabulary: &Vocabulary) -> Vec<String> {
+    let builtin = Vocabulary::builtin();
+    let added = vocabulary
+        .domains()
+        .filter(|(name, _)| builtin.regulated(name).is_none());
+    added
+        .filter(|(_, regulated)| *regulated)
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 fn child_environment(catalog: &Catalog, environment: &Environment) -> BTreeMap<String, Secret> {

@@ -104,7 +104,10 @@ impl Key {
 }
 
 fn one_of(words: &[Word]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{}`", word.text)).collect();
+    let quoted: Vec<String> = words
+        .iter()
+        .map(|word| format!("`{}`", word.text))
+        .collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),

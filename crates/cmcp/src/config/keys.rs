@@ -4,11 +4,17 @@
 use crate::config::key::{Default, Key, Kind, Origin, Status, Word};
 
 const fn word(text: &'static str) -> Word {
-    Word { text, status: Status::Available }
+    Word {
+        text,
+        status: Status::Available,
+    }
 }
 
 const fn later(text: &'static str) -> Word {
-    Word { text, status: Status::Later(NO_HARDWARE) }
+    Word {
+        text,
+        status: Status::Later(NO_HARDWARE),
+    }
 }
 
 const NO_HARDWARE: &str = "use `auto` or `software-only`, with software evidence asked for";
@@ -59,7 +65,9 @@ pub(crate) const EXPECTED_MEASUREMENT: Key = Key {
     path: "attestation.expected_measurement",
     kind: Kind::Text,
     default: Default::Absent,
-    origin: Origin::Inherited(Status::Later("remove it: software evidence measures nothing")),
+    origin: Origin::Inherited(Status::Later(
+        "remove it: software evidence measures nothing",
+    )),
     doc: "The measurement the hardware must report.",
 };
 
@@ -79,12 +87,15 @@ pub(crate) const REQUIRED_PROVENANCE_KIND: Key = Key {
         word("tee-attested"),
     ]),
     default: Default::Absent,
-    origin: Origin::Inherited(Status::Later("remove it, and pin servers by digest or certificate")),
+    origin: Origin::Inherited(Status::Later(
+        "remove it, and pin servers by digest or certificate",
+    )),
     doc: "The least provenance a server must have.",
 };
 
-const MANIFEST: Origin =
-    Origin::Inherited(Status::Later("remove the key, and tell callers apart by `principals`"));
+const MANIFEST: Origin = Origin::Inherited(Status::Later(
+    "remove the key, and tell callers apart by `principals`",
+));
 
 pub(crate) const MANIFEST_PATH: Key = Key {
     path: "agent_manifest.path",
@@ -226,7 +237,9 @@ pub(crate) const POLICY_RELOAD_INTERVAL: Key = Key {
     path: "policy_reload_interval_seconds",
     kind: Kind::Integer(0, YEAR),
     default: Default::Integer(0),
-    origin: Origin::Inherited(Status::Later("set it to 0 and restart to load a new bundle")),
+    origin: Origin::Inherited(Status::Later(
+        "set it to 0 and restart to load a new bundle",
+    )),
     doc: "How often a newer signed bundle is looked for; 0 never.",
 };
 
@@ -234,7 +247,9 @@ pub(crate) const CONFORMANCE_PROFILE: Key = Key {
     path: "conformance_profile",
     kind: Kind::Choice(&[word("aarm")]),
     default: Default::Absent,
-    origin: Origin::Inherited(Status::Later("remove it: the profile needs an agent manifest")),
+    origin: Origin::Inherited(Status::Later(
+        "remove it: the profile needs an agent manifest",
+    )),
     doc: "A named set of stricter defaults.",
 };
 

@@ -10,9 +10,17 @@ use crate::config::fault::Fault;
 pub(crate) struct RawListen<'a> {
     pub(crate) addr: SocketAddr,
     pub(crate) credentials: Credentials,
-    pub(crate) development: bool,
+    pub(crate) stage: Stage,
     /// The `danger_` keys that are set to `true`.
     pub(crate) dangers: &'a [Danger],
+}
+
+/// What the gateway is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// `CMCP_DEV_MODE=1`: tokens and pins are optional, evidence is software's.
+    Development,
+    Production,
 }
 
 /// How callers will prove who they are.
@@ -37,7 +45,12 @@ impl TryFrom<RawListen<'_>> for Listen {
     type Error = Fault;
 
     fn try_from(raw: RawListen<'_>) -> Result<Self, Fault> {
-        let RawListen { addr, credentials, development, dangers } = raw;
+        let RawListen {
+            addr,
+            credentials,
+            stage,
+            dangers,
+        } = raw;
         let loopback = addr.ip().to_canonical().is_loopback();
         let listen = match credentials {
             Credentials::None => Self::Local { addr },
@@ -52,7 +65,7 @@ impl TryFrom<RawListen<'_>> for Listen {
             Err(Fault::TokenlessBeyondLoopback { addr })
         } else if !dangers.contains(&Danger::PlainHttp) {
             Err(Fault::PlainHttp { addr })
-        } else if development && !dangers.contains(&Danger::SoftwareEvidence) {
+        } else if stage == Stage::Development && !dangers.contains(&Danger::SoftwareEvidence) {
             Err(Fault::DevelopmentBeyondLoopback { addr })
         } else {
             Ok(listen)
@@ -74,9 +87,9 @@ pub(crate) fn parse(text: &str) -> Option<SocketAddr> {
 }
 
 /// Where the gateway listens when the file does not say.
-pub(crate) fn fallback(development: bool, credentials: Credentials) -> SocketAddr {
+pub(crate) fn fallback(stage: Stage, credentials: Credentials) -> SocketAddr {
     let ip = match credentials {
-        Credentials::None if development => Ipv4Addr::LOCALHOST,
+        Credentials::None if stage == Stage::Development => Ipv4Addr::LOCALHOST,
         Credentials::None | Credentials::ToCome | Credentials::Tokens { .. } => {
             Ipv4Addr::UNSPECIFIED
         }

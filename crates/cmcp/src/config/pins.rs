@@ -40,13 +40,23 @@ impl Pins {
 /// `sha256:<hex>`, or the digits alone.
 pub(crate) fn parse_digest(text: &str) -> Option<Sha256Digest> {
     let text = text.trim();
-    if text.starts_with("sha256:") { text.parse() } else { format!("sha256:{text}").parse() }.ok()
+    if text.starts_with("sha256:") {
+        text.parse()
+    } else {
+        format!("sha256:{text}").parse()
+    }
+    .ok()
 }
 
 /// An Ed25519 public key in base64url or hexadecimal.
 pub(crate) fn parse_key(text: &str) -> Option<PublicKey> {
     let text = text.trim();
-    if text.len() == 64 { PublicKey::from_hex(text) } else { PublicKey::from_b64url(text) }.ok()
+    if text.len() == 64 {
+        PublicKey::from_hex(text)
+    } else {
+        PublicKey::from_b64url(text)
+    }
+    .ok()
 }
 
 fn digest(

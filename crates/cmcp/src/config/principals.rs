@@ -31,11 +31,18 @@ pub(crate) enum Attribute {
 pub(crate) fn read(file: &str, node: &Node, problems: &mut Vec<Problem>) -> Vec<RawPrincipal> {
     let Tree::Sequence(nodes) = &node.tree else {
         let expected = "a list of principals, each with `name` and `token_sha256`";
-        problems.push(Problem::at(file, node.at, mistaken("principals", node, expected)));
+        problems.push(Problem::at(
+            file,
+            node.at,
+            mistaken("principals", node, expected),
+        ));
         return Vec::new();
     };
     let mut reader = Reader { file, problems };
-    let read: Vec<RawPrincipal> = nodes.iter().filter_map(|node| reader.principal(node)).collect();
+    let read: Vec<RawPrincipal> = nodes
+        .iter()
+        .filter_map(|node| reader.principal(node))
+        .collect();
     reader.distinct(&read);
     read
 }
@@ -78,9 +85,16 @@ impl Reader<'_> {
             }
         }
         let token_sha256 = token??;
-        let token_sha256 =
-            token_sha256.strip_prefix("sha256:").unwrap_or(&token_sha256).to_owned();
-        Some(RawPrincipal { at: node.at, name: name??, token_sha256, attributes })
+        let token_sha256 = token_sha256
+            .strip_prefix("sha256:")
+            .unwrap_or(&token_sha256)
+            .to_owned();
+        Some(RawPrincipal {
+            at: node.at,
+            name: name??,
+            token_sha256,
+            attributes,
+        })
     }
 
     fn checked(
@@ -113,7 +127,14 @@ impl Reader<'_> {
             if !is_identifier(key) {
                 let found = "not a name that policy can write".to_owned();
                 let expected = "letters, digits and `_`, not starting with a digit".to_owned();
-                self.report(*at, Fault::Value { key: path, found, expected });
+                self.report(
+                    *at,
+                    Fault::Value {
+                        key: path,
+                        found,
+                        expected,
+                    },
+                );
             } else if let Some(read) = attribute(value) {
                 attributes.insert(key.clone(), read);
             } else {
@@ -127,7 +148,13 @@ impl Reader<'_> {
     fn distinct(&mut self, principals: &[RawPrincipal]) {
         let mut names: HashMap<&str, usize> = HashMap::new();
         let mut tokens: HashMap<&str, &str> = HashMap::new();
-        for RawPrincipal { at, name, token_sha256, .. } in principals {
+        for RawPrincipal {
+            at,
+            name,
+            token_sha256,
+            ..
+        } in principals
+        {
             if let Some(first) = names.insert(name, at.line) {
                 let name = name.clone();
                 self.report(*at, Fault::DuplicatePrincipal { name, first });
@@ -158,7 +185,11 @@ fn attribute(node: &Node) -> Option<Attribute> {
 }
 
 fn mistaken(key: &str, node: &Node, expected: &str) -> Fault {
-    Fault::Value { key: key.to_owned(), found: node.found(), expected: expected.to_owned() }
+    Fault::Value {
+        key: key.to_owned(),
+        found: node.found(),
+        expected: expected.to_owned(),
+    }
 }
 
 fn is_name(name: &str) -> bool {
@@ -167,13 +198,18 @@ fn is_name(name: &str) -> bool {
 
 fn is_token(text: &str) -> bool {
     let hex = text.strip_prefix("sha256:").unwrap_or(text);
-    hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    hex.len() == 64
+        && hex
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn is_identifier(name: &str) -> bool {
     name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 const NAME: &str = "a name of at most 128 bytes, other than `anonymous`";

@@ -1,11 +1,6 @@
 //! From checked values and the environment to types that cannot be wrong.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
 
 use cmcp_gateway::{Hosts, Listen, PrincipalEntry, SinkPolicy, TokenHash};
 use cmcp_policy::{
@@ -24,7 +19,7 @@ use crate::config::{
     files,
     key::Key,
     keys,
-    listen::{self, Credentials, Danger, RawListen},
+    listen::{self, Credentials, Danger, RawListen, Stage},
     pins::Pins,
     principals::{Attribute, RawPrincipal},
     values::{Item, Value, Values},
@@ -37,20 +32,27 @@ pub(crate) fn build(
     values: Values,
     problems: &mut Vec<Problem>,
 ) -> Option<Config> {
-    let mut builder = Builder { request, file, values: &values, problems };
-    let development = builder.development();
+    let mut builder = Builder {
+        request,
+        file,
+        values: &values,
+        problems,
+    };
+    let stage = builder.stage();
     let dangers = builder.dangers();
     let raw_principals = builder.raw_principals();
     let tokens = builder.tokens(&raw_principals);
-    let credentials = builder.credentials(&tokens, &raw_principals, development);
-    let listen = builder.listen(development, credentials, &dangers);
-    let pins = builder.pins(development);
-    let evidence = builder.evidence(development, &dangers);
+    let credentials = builder.credentials(&tokens, &raw_principals, stage);
+    let listen = builder.listen(stage, credentials, &dangers);
+    let pins = builder.pins(stage);
+    let evidence = builder.evidence(stage, &dangers);
     let vocabulary = builder.vocabulary();
     let sink_policy = builder.sink_policy(&vocabulary);
-    let redact = builder.parsed(&keys::REDACT, "a path into a result, as `$.structuredContent.a[*].b`", |text| {
-        JsonPath::parse_in_result(text).ok()
-    });
+    let redact = builder.parsed(
+        &keys::REDACT,
+        "a path into a result, as `$.structuredContent.a[*].b`",
+        |text| JsonPath::parse_in_result(text).ok(),
+    );
     let hosts = builder.hosts();
     let trust_domain = builder.trust_domain();
     let session_drain = builder.session_drain();
@@ -68,7 +70,10 @@ pub(crate) fn build(
         listen: listen?,
         hosts,
         principals: raw_principals.into_iter().filter_map(principal).collect(),
-        operator: tokens.operator.as_deref().map(|token| TokenHash::of(token.as_bytes())),
+        operator: tokens
+            .operator
+            .as_deref()
+            .map(|token| TokenHash::of(token.as_bytes())),
         mode,
         compat,
         vocabulary,
@@ -106,19 +111,23 @@ impl Builder<'_> {
         self.request.purpose == Purpose::Start
     }
 
-    fn development(&mut self) -> bool {
-        let text = self.request.environment.text(&environment::DEV_MODE, self.problems);
+    fn stage(&mut self) -> Stage {
+        let text = self
+            .request
+            .environment
+            .text(&environment::DEV_MODE, self.problems);
         match text.as_deref() {
-            None | Some("0") => false,
-            Some("1") => true,
+            None | Some("0") => Stage::Production,
+            Some("1") => Stage::Development,
             Some(_) => {
                 let fault = Fault::Variable {
                     code: Code::Config,
                     reason: "it is neither `0` nor `1`",
                     remedy: "set it to `1` for development mode, or unset it",
                 };
-                self.problems.push(Problem::variable(environment::DEV_MODE.name, fault));
-                false
+                self.problems
+                    .push(Problem::variable(environment::DEV_MODE.name, fault));
+                Stage::Production
             }
         }
     }
@@ -157,7 +166,8 @@ impl Builder<'_> {
                 reason: "it is also the token of a principal",
                 remedy: "give the shared token a value of its own, or unset it",
             };
-            self.problems.push(Problem::variable(environment::BEARER_TOKEN.name, fault));
+            self.problems
+                .push(Problem::variable(environment::BEARER_TOKEN.name, fault));
         }
         Tokens { shared, operator }
     }
@@ -180,10 +190,15 @@ impl Builder<'_> {
         &mut self,
         tokens: &Tokens,
         principals: &[RawPrincipal],
-        development: bool,
+        stage: Stage,
     ) -> Credentials {
-        let strict = self.starts() && !development;
-        if strict && self.environment().get(environment::OPERATOR_TOKEN.name).is_none() {
+        let strict = self.starts() && stage == Stage::Production;
+        if strict
+            && self
+                .environment()
+                .get(environment::OPERATOR_TOKEN.name)
+                .is_none()
+        {
             self.missing(
                 environment::OPERATOR_TOKEN.name,
                 Code::OperatorTokenRequired,
@@ -191,11 +206,17 @@ impl Builder<'_> {
             );
         }
         if tokens.shared.is_some() || !principals.is_empty() {
-            let shared = tokens.shared.as_deref().map(|token| TokenHash::of(token.as_bytes()));
+            let shared = tokens
+                .shared
+                .as_deref()
+                .map(|token| TokenHash::of(token.as_bytes()));
             return Credentials::Tokens { shared };
         }
         // A principal with a fault in it is a caller all the same: one message is enough.
-        let intended = self.environment().get(environment::BEARER_TOKEN.name).is_some()
+        let intended = self
+            .environment()
+            .get(environment::BEARER_TOKEN.name)
+            .is_some()
             || self.values.set(&keys::PRINCIPALS).is_some();
         if intended {
             return Credentials::ToCome;
@@ -207,22 +228,29 @@ impl Builder<'_> {
                 "set it to a secret (`openssl rand -hex 32`), or list `principals` in the file",
             );
         }
-        if development { Credentials::None } else { Credentials::ToCome }
+        match stage {
+            Stage::Development => Credentials::None,
+            Stage::Production => Credentials::ToCome,
+        }
     }
 
     fn missing(&mut self, name: &'static str, code: Code, remedy: &'static str) {
-        let fault = Fault::Missing { code, missing: "it is not set", remedy };
+        let fault = Fault::Missing {
+            code,
+            missing: "it is not set",
+            remedy,
+        };
         self.problems.push(Problem::variable(name, fault));
     }
 
     fn listen(
         &mut self,
-        development: bool,
+        stage: Stage,
         credentials: Credentials,
         dangers: &[Danger],
     ) -> Option<Listen> {
         let addr = match self.values.text(&keys::LISTEN_ADDR) {
-            None => listen::fallback(development, credentials),
+            None => listen::fallback(stage, credentials),
             Some(text) => {
                 let addr = listen::parse(&text);
                 if addr.is_none() {
@@ -232,7 +260,12 @@ impl Builder<'_> {
                 addr?
             }
         };
-        let raw = RawListen { addr, credentials, development, dangers };
+        let raw = RawListen {
+            addr,
+            credentials,
+            stage,
+            dangers,
+        };
         match Listen::try_from(raw) {
             Ok(listen) => Some(listen),
             Err(fault) => {
@@ -243,9 +276,9 @@ impl Builder<'_> {
         }
     }
 
-    fn pins(&mut self, development: bool) -> Pins {
+    fn pins(&mut self, stage: Stage) -> Pins {
         let pins = Pins::read(self.request.environment, self.problems);
-        if self.starts() && !development {
+        if self.starts() && stage == Stage::Production {
             for (variable, code, remedy) in [
                 (
                     &environment::POLICY_HASH,
@@ -266,10 +299,15 @@ impl Builder<'_> {
         pins
     }
 
-    fn evidence(&mut self, development: bool, dangers: &[Danger]) -> Option<EvidenceSource> {
-        let providers = [("auto", Provider::Auto), ("software-only", Provider::Software)];
-        let provider = self.values.pick(&keys::PROVIDER, Provider::Auto, &providers);
-        let asked = if development {
+    fn evidence(&mut self, stage: Stage, dangers: &[Danger]) -> Option<EvidenceSource> {
+        let providers = [
+            ("auto", Provider::Auto),
+            ("software-only", Provider::Software),
+        ];
+        let provider = self
+            .values
+            .pick(&keys::PROVIDER, Provider::Auto, &providers);
+        let asked = if stage == Stage::Development {
             Asked::Development
         } else if dangers.contains(&Danger::SoftwareEvidence) {
             Asked::Danger
@@ -296,14 +334,17 @@ impl Builder<'_> {
             Some(Value::Flags(flags)) => flags,
             _ => BTreeMap::new(),
         };
-        let ranks = ranks.into_iter().filter_map(|(name, rank)| Some((name, rank.try_into().ok()?)));
+        let ranks = ranks
+            .into_iter()
+            .filter_map(|(name, rank)| Some((name, rank.try_into().ok()?)));
         Vocabulary::extended(ranks, flags).unwrap_or_else(|errors| {
-            let at = self
-                .values
-                .set(&keys::VOCABULARY)
-                .map_or_else(|| self.values.position(&keys::COMPLIANCE_DOMAINS), |set| set.at);
+            let at = self.values.set(&keys::VOCABULARY).map_or_else(
+                || self.values.position(&keys::COMPLIANCE_DOMAINS),
+                |set| set.at,
+            );
             for error in errors {
-                self.problems.push(Problem::at(self.file, at, Fault::Vocabulary(error)));
+                self.problems
+                    .push(Problem::at(self.file, at, Fault::Vocabulary(error)));
             }
             Vocabulary::builtin()
         })
@@ -324,15 +365,20 @@ impl Builder<'_> {
                     .set(&keys::SINK_TOOLS)
                     .or_else(|| self.values.set(&keys::SINK_RESPONSES));
                 if let Some(set) = set {
-                    self.problems.push(Problem::at(self.file, set.at, Fault::SinkPair));
+                    self.problems
+                        .push(Problem::at(self.file, set.at, Fault::SinkPair));
                 }
                 return None;
             }
         };
-        let known: Vec<String> =
-            vocabulary.labels().map(|(label, _)| format!("`{label}`")).collect();
-        let response_item =
-            Item { at: self.values.position(&keys::SINK_RESPONSES), text: response.clone() };
+        let known: Vec<String> = vocabulary
+            .labels()
+            .map(|(label, _)| format!("`{label}`"))
+            .collect();
+        let response_item = Item {
+            at: self.values.position(&keys::SINK_RESPONSES),
+            text: response.clone(),
+        };
         let labels = tools
             .values()
             .map(|item| (&keys::SINK_TOOLS, item))
@@ -340,22 +386,39 @@ impl Builder<'_> {
         for (key, Item { at, text }) in labels {
             if vocabulary.sensitivity(text).is_none() {
                 let (key, label) = (key.path.to_owned(), text.clone());
-                let fault = Fault::UnknownLabel { key, label, known: known.join(", ") };
+                let fault = Fault::UnknownLabel {
+                    key,
+                    label,
+                    known: known.join(", "),
+                };
                 self.problems.push(Problem::at(self.file, *at, fault));
             }
         }
-        let response_max = tools.keys().map(|tool| (tool.clone(), response.clone())).collect();
-        let tool_max = tools.into_iter().map(|(tool, item)| (tool, item.text)).collect();
-        Some(SinkPolicy { tool_max, response_max })
+        let response_max = tools
+            .keys()
+            .map(|tool| (tool.clone(), response.clone()))
+            .collect();
+        let tool_max = tools
+            .into_iter()
+            .map(|(tool, item)| (tool, item.text))
+            .collect();
+        Some(SinkPolicy {
+            tool_max,
+            response_max,
+        })
     }
 
     fn hosts(&mut self) -> Hosts {
-        let hosts = self.parsed(&keys::ALLOWED_HOSTS, "a host name, with or without a port", |text| {
-            is_host(text).then(|| text.to_ascii_lowercase())
-        });
-        let origins = self.parsed(&keys::ALLOWED_ORIGINS, "a whole origin, as `https://app.example`", |text| {
-            is_origin(text).then(|| text.to_ascii_lowercase())
-        });
+        let hosts = self.parsed(
+            &keys::ALLOWED_HOSTS,
+            "a host name, with or without a port",
+            |text| is_host(text).then(|| text.to_ascii_lowercase()),
+        );
+        let origins = self.parsed(
+            &keys::ALLOWED_ORIGINS,
+            "a whole origin, as `https://app.example`",
+            |text| is_origin(text).then(|| text.to_ascii_lowercase()),
+        );
         Hosts { hosts, origins }
     }
 
@@ -367,7 +430,11 @@ impl Builder<'_> {
                 None => {
                     let found = format!("`{text}`");
                     let (key, expected) = (key.path.to_owned(), expected.to_owned());
-                    let fault = Fault::Value { key, found, expected };
+                    let fault = Fault::Value {
+                        key,
+                        found,
+                        expected,
+                    };
                     self.problems.push(Problem::at(self.file, at, fault));
                 }
             }
@@ -377,8 +444,7 @@ impl Builder<'_> {
 
     fn trust_domain(&mut self) -> String {
         let text = self.values.text(&keys::TRUST_DOMAIN).unwrap_or_default();
-        let allowed =
-            |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+        let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
         if text.is_empty() || text.len() > 255 || !text.bytes().all(allowed) {
             let expected = "a trust domain: lower-case letters, digits, `.`, `-` and `_`";
             self.mistaken(&keys::TRUST_DOMAIN, &text, expected);
@@ -392,17 +458,27 @@ impl Builder<'_> {
         let Some(text) = self.request.environment.text(variable, self.problems) else {
             return configured;
         };
-        let seconds = f64::from_str(text.trim()).ok().filter(|seconds| (0.0..=3600.0).contains(seconds));
+        let seconds = f64::from_str(text.trim())
+            .ok()
+            .filter(|seconds| (0.0..=3600.0).contains(seconds));
         let (reason, remedy) = match seconds {
             Some(seconds) if self.values.set(&keys::SESSION_DRAIN).is_none() => {
                 return Duration::from_secs_f64(seconds);
             }
-            Some(_) => {
-                ("the file sets `session_close_drain_seconds` as well", "keep one of the two")
-            }
-            None => ("it is not a number of seconds", "set it to a number from 0 to 3600"),
+            Some(_) => (
+                "the file sets `session_close_drain_seconds` as well",
+                "keep one of the two",
+            ),
+            None => (
+                "it is not a number of seconds",
+                "set it to a number from 0 to 3600",
+            ),
         };
-        let fault = Fault::Variable { code: Code::Config, reason, remedy };
+        let fault = Fault::Variable {
+            code: Code::Config,
+            reason,
+            remedy,
+        };
         self.problems.push(Problem::variable(variable.name, fault));
         configured
     }
@@ -410,7 +486,8 @@ impl Builder<'_> {
     fn database(&mut self) -> PathBuf {
         let path = PathBuf::from(self.values.text(&keys::AUDIT_DB_PATH).unwrap_or_default());
         if let Some(kind) = files::network_filesystem(&path) {
-            self.problems.push(Problem::file(&path, Fault::DatabaseOnNetwork { kind }));
+            self.problems
+                .push(Problem::file(&path, Fault::DatabaseOnNetwork { kind }));
         }
         path
     }
@@ -421,12 +498,18 @@ impl Builder<'_> {
             found: format!("`{found}`"),
             expected: expected.to_owned(),
         };
-        self.problems.push(Problem::at(self.file, self.values.position(key), fault));
+        self.problems
+            .push(Problem::at(self.file, self.values.position(key), fault));
     }
 }
 
 fn principal(raw: RawPrincipal) -> Option<PrincipalEntry> {
-    let RawPrincipal { at: _, name, token_sha256, attributes } = raw;
+    let RawPrincipal {
+        at: _,
+        name,
+        token_sha256,
+        attributes,
+    } = raw;
     let attributes = attributes
         .into_iter()
         .map(|(name, attribute)| {
@@ -440,7 +523,10 @@ fn principal(raw: RawPrincipal) -> Option<PrincipalEntry> {
         })
         .collect();
     let token = token_sha256.parse().ok()?;
-    Some(PrincipalEntry { principal: Principal { name, attributes }, token })
+    Some(PrincipalEntry {
+        principal: Principal { name, attributes },
+        token,
+    })
 }
 
 fn is_host(text: &str) -> bool {
@@ -448,15 +534,22 @@ fn is_host(text: &str) -> bool {
         Some((host, port)) if port.parse::<u16>().is_ok() => host,
         Some(_) | None => text,
     };
-    let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let name = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
     !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:_".contains(&byte))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-:_".contains(&byte))
 }
 
 fn is_origin(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, host)| {
         let letters = !scheme.is_empty()
-            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
         letters && is_host(host)
     })
 }

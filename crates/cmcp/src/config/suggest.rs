@@ -5,7 +5,10 @@ use crate::config::keys::KEYS;
 /// `; did you mean …?`, or where the keys are listed.
 pub(crate) fn key(unknown: &str) -> String {
     let name = unknown.rsplit('.').next().unwrap_or(unknown);
-    let elsewhere = KEYS.iter().find(|key| key.name() == name).map(|key| key.path);
+    let elsewhere = KEYS
+        .iter()
+        .find(|key| key.name() == name)
+        .map(|key| key.path);
     let similar = closest(unknown, KEYS.iter().map(|key| key.path));
     match elsewhere.or(similar) {
         Some(path) => format!("; did you mean `{path}`?"),
@@ -14,7 +17,10 @@ pub(crate) fn key(unknown: &str) -> String {
 }
 
 /// The candidate with the fewest edits, if a third of the letters or fewer differ.
-pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(
+    word: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
     candidates
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(edits, candidate)| edits.saturating_mul(3) <= candidate.chars().count())
@@ -37,7 +43,9 @@ fn distance(left: &str, right: &str) -> usize {
         }
         for (to, cell) in right.iter().zip(row.iter_mut().skip(1)) {
             let replaced = diagonal.saturating_add(usize::from(from != *to));
-            let edits = replaced.min(cell.saturating_add(1)).min(before.saturating_add(1));
+            let edits = replaced
+                .min(cell.saturating_add(1))
+                .min(before.saturating_add(1));
             diagonal = *cell;
             before = edits;
             *cell = edits;

@@ -49,7 +49,11 @@ pub(crate) struct Item {
 impl Values {
     /// Reads the tree; what is wrong with it goes to `problems`, and its key keeps the default.
     pub(crate) fn read(file: &str, root: &Node, problems: &mut Vec<Problem>) -> Self {
-        let mut reader = Reader { file, set: BTreeMap::new(), problems };
+        let mut reader = Reader {
+            file,
+            set: BTreeMap::new(),
+            problems,
+        };
         match &root.tree {
             Tree::Mapping(members) => reader.section("", members),
             Tree::Null => {}
@@ -95,7 +99,10 @@ impl Values {
     /// The meaning of a choice, from a table of its words.
     pub(crate) fn pick<T: Copy>(&self, key: &Key, first: T, others: &[(&str, T)]) -> T {
         let text = self.text(key).unwrap_or_default();
-        others.iter().find(|(word, _)| *word == text).map_or(first, |(_, meaning)| *meaning)
+        others
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map_or(first, |(_, meaning)| *meaning)
     }
 
     /// Of a key that holds a list of texts.
@@ -163,7 +170,9 @@ impl Reader<'_> {
     }
 
     fn key(&mut self, key: &'static Key, node: &Node) {
-        let Some(value) = self.value(key, node) else { return };
+        let Some(value) = self.value(key, node) else {
+            return;
+        };
         if let (Some(remedy), true) = (key.later(), Some(&value) != default(key).as_ref()) {
             let setting = format!("{}: {}", key.path, node.found().replace('`', ""));
             self.report(node.at, Fault::Later { setting, remedy });
@@ -175,8 +184,10 @@ impl Reader<'_> {
     fn value(&mut self, key: &Key, node: &Node) -> Option<Value> {
         if node.tree == Tree::Null {
             if !matches!(key.default, Default::Absent | Default::Empty) {
-                let fault =
-                    Fault::NoValue { key: key.path.to_owned(), expected: key.expected() };
+                let fault = Fault::NoValue {
+                    key: key.path.to_owned(),
+                    expected: key.expected(),
+                };
                 self.report(node.at, fault);
             }
             return None;
@@ -191,7 +202,11 @@ impl Reader<'_> {
             Kind::List => return self.list(key, node).map(Value::List),
             Kind::Path => return self.path(key, node),
             Kind::Principals => {
-                return Some(Value::Principals(principals::read(self.file, node, self.problems)));
+                return Some(Value::Principals(principals::read(
+                    self.file,
+                    node,
+                    self.problems,
+                )));
             }
             Kind::Ranks => return self.entries(key, node, rank).map(Value::Ranks),
             Kind::Texts => return self.entries(key, node, item).map(Value::Texts),
@@ -225,7 +240,12 @@ impl Reader<'_> {
             return None;
         };
         if text.split(['/', '\\']).any(|part| part == "..") {
-            self.report(node.at, Fault::Traversal { key: key.path.to_owned() });
+            self.report(
+                node.at,
+                Fault::Traversal {
+                    key: key.path.to_owned(),
+                },
+            );
             return None;
         }
         Some(Value::Text(text))
@@ -257,7 +277,12 @@ impl Reader<'_> {
             return None;
         };
         let mut entries = BTreeMap::new();
-        for Member { key: name, at, value } in members {
+        for Member {
+            key: name,
+            at,
+            value,
+        } in members
+        {
             match read(value) {
                 Some(value) if is_name(name) => {
                     entries.insert(name.clone(), value);
@@ -266,7 +291,14 @@ impl Reader<'_> {
                     let found = format!("`{}`", name.escape_debug());
                     let expected = "a name without blanks or control characters".to_owned();
                     let key = key.path.to_owned();
-                    self.report(*at, Fault::Value { key, found, expected });
+                    self.report(
+                        *at,
+                        Fault::Value {
+                            key,
+                            found,
+                            expected,
+                        },
+                    );
                 }
                 None => self.mistaken(key, value),
             }
@@ -290,7 +322,9 @@ impl Reader<'_> {
 
 /// A text: quoted, or plain and nothing that YAML reads as something else.
 pub(crate) fn text(node: &Node) -> Option<String> {
-    let Tree::Scalar(Scalar { text, style }) = &node.tree else { return None };
+    let Tree::Scalar(Scalar { text, style }) = &node.tree else {
+        return None;
+    };
     let usable = !text.trim().is_empty() && !text.chars().any(char::is_control);
     (usable && (*style == Style::Quoted || !looks_typed(text))).then(|| text.clone())
 }
@@ -316,7 +350,9 @@ pub(crate) fn integer(node: &Node, from: i64, to: i64) -> Option<i64> {
 
 fn fraction(node: &Node, above: f64, to: f64) -> Option<String> {
     let text = plain(node)?;
-    let decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let decimal = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
     let number: f64 = text.parse().ok()?;
     (decimal && number > above && number <= to).then(|| text.to_owned())
 }
@@ -326,12 +362,18 @@ fn rank(node: &Node) -> Option<i64> {
 }
 
 fn item(node: &Node) -> Option<Item> {
-    Some(Item { at: node.at, text: text(node)? })
+    Some(Item {
+        at: node.at,
+        text: text(node)?,
+    })
 }
 
 fn plain(node: &Node) -> Option<&str> {
     match &node.tree {
-        Tree::Scalar(Scalar { text, style: Style::Plain }) => Some(text),
+        Tree::Scalar(Scalar {
+            text,
+            style: Style::Plain,
+        }) => Some(text),
         Tree::Mapping(_) | Tree::Null | Tree::Scalar(_) | Tree::Sequence(_) => None,
     }
 }
@@ -341,8 +383,10 @@ fn plain(node: &Node) -> Option<&str> {
 fn looks_typed(text: &str) -> bool {
     let word = text.to_ascii_lowercase();
     let starts = text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
-    matches!(word.as_str(), "true" | "false" | "yes" | "no" | "on" | "off")
-        || (starts && text.parse::<f64>().is_ok())
+    matches!(
+        word.as_str(),
+        "true" | "false" | "yes" | "no" | "on" | "off"
+    ) || (starts && text.parse::<f64>().is_ok())
 }
 
 fn is_name(name: &str) -> bool {
@@ -351,7 +395,9 @@ fn is_name(name: &str) -> bool {
 
 fn is_section(path: &str) -> bool {
     KEYS.iter().any(|key| {
-        key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
+        key.path
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.starts_with('.'))
     })
 }
 

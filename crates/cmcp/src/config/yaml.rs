@@ -23,7 +23,10 @@ impl Position {
     pub(crate) const START: Self = Self { line: 1, column: 1 };
 
     fn of(span: Span) -> Self {
-        Self { line: span.start.line(), column: span.start.col().saturating_add(1) }
+        Self {
+            line: span.start.line(),
+            column: span.start.col().saturating_add(1),
+        }
     }
 }
 
@@ -92,12 +95,19 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Node, Vec<(Position, Fault)>> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(vec![(Position::START, Fault::Encoding)]);
     };
-    let mut reader = Reader { events: Parser::new_from_str(text), faults: Vec::new() };
+    let mut reader = Reader {
+        events: Parser::new_from_str(text),
+        faults: Vec::new(),
+    };
     let root = match reader.document() {
         Ok(root) => root,
         Err(Stop) => return Err(reader.faults),
     };
-    if reader.faults.is_empty() { Ok(root) } else { Err(reader.faults) }
+    if reader.faults.is_empty() {
+        Ok(root)
+    } else {
+        Err(reader.faults)
+    }
 }
 
 /// Reading cannot go on; the reason is among the faults.
@@ -121,7 +131,10 @@ impl<'a> Reader<'a> {
                 }
                 Event::DocumentStart(_) => return Err(self.stop(at, Fault::Documents)),
                 Event::StreamEnd => {
-                    return Ok(root.unwrap_or(Node { at: Position::START, tree: Tree::Null }));
+                    return Ok(root.unwrap_or(Node {
+                        at: Position::START,
+                        tree: Tree::Null,
+                    }));
                 }
                 Event::Alias(_)
                 | Event::MappingEnd
@@ -227,7 +240,12 @@ impl<'a> Reader<'a> {
                     line: error.marker().line(),
                     column: error.marker().col().saturating_add(1),
                 };
-                Err(self.stop(at, Fault::Syntax { info: error.info().to_owned() }))
+                Err(self.stop(
+                    at,
+                    Fault::Syntax {
+                        info: error.info().to_owned(),
+                    },
+                ))
             }
             None => {
                 let info = "the text ends too early".to_owned();
@@ -251,7 +269,11 @@ fn scalar(text: String, style: ScalarStyle) -> Tree {
         | ScalarStyle::SingleQuoted => Style::Quoted,
     };
     let null = matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
-    if style == Style::Plain && null { Tree::Null } else { Tree::Scalar(Scalar { text, style }) }
+    if style == Style::Plain && null {
+        Tree::Null
+    } else {
+        Tree::Scalar(Scalar { text, style })
+    }
 }
 
 #[cfg(test)]

@@ -15,11 +15,21 @@ pub(crate) fn page() -> String {
 }
 
 fn describe(command: &Command, page: &mut String) {
-    let name = command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned();
-    let help = command.clone().term_width(100).render_long_help().to_string();
+    let name = command
+        .get_bin_name()
+        .unwrap_or_else(|| command.get_name())
+        .to_owned();
+    let help = command
+        .clone()
+        .term_width(100)
+        .render_long_help()
+        .to_string();
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-    let _infallible =
-        write!(page, "\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim_end());
+    let _infallible = write!(
+        page,
+        "\n## {name}\n\n```text\n{}\n```\n",
+        lines.join("\n").trim_end()
+    );
     for inner in command.get_subcommands() {
         if !inner.is_hide_set() && inner.get_name() != "help" {
             describe(inner, page);

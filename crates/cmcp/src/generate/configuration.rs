@@ -11,9 +11,9 @@ use crate::config::{
 pub(crate) fn page() -> String {
     let mut page = HEAD.to_owned();
     for key in KEYS {
-        let _infallible = write!(
+        let _infallible = writeln!(
             page,
-            "\n### `{}`\n\n{}{}{}\n",
+            "\n### `{}`\n\n{}{}{}",
             key.path,
             facts(key),
             key.doc,
@@ -27,8 +27,12 @@ pub(crate) fn page() -> String {
             Role::Never(reason) => format!(" Not read ({reason}); start says so."),
             Role::Read => String::new(),
         };
-        let _infallible =
-            write!(page, "| `{}` | {}{state} |\n", variable.name, variable.doc.replace('|', "\\|"));
+        let _infallible = writeln!(
+            page,
+            "| `{}` | {}{state} |",
+            variable.name,
+            variable.doc.replace('|', "\\|")
+        );
     }
     page
 }
@@ -45,7 +49,10 @@ fn facts(key: &Key) -> String {
         Origin::Inherited(_) => "",
         Origin::Ours => " · new",
     };
-    format!("{} · default {default}{origin}\n\n", capital(&key.expected()))
+    format!(
+        "{} · default {default}{origin}\n\n",
+        capital(&key.expected())
+    )
 }
 
 fn unavailable(key: &Key) -> String {

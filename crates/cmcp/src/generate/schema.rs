@@ -79,7 +79,10 @@ fn kind(key: &Key) -> Object {
         };
     }
     match &key.kind {
-        Kind::Address => object([("type", "string".into()), ("pattern", "^.+:[0-9]{1,5}$".into())]),
+        Kind::Address => object([
+            ("type", "string".into()),
+            ("pattern", "^.+:[0-9]{1,5}$".into()),
+        ]),
         Kind::Bool => typed("boolean"),
         Kind::Choice(words) => object([("enum", Value::Array(available(words)))]),
         Kind::Flags => map(typed("boolean")),
@@ -97,22 +100,30 @@ fn kind(key: &Key) -> Object {
             ("minimum", (*from).into()),
             ("maximum", (*to).into()),
         ]),
-        Kind::List => {
-            object([("type", "array".into()), ("items", typed("string").into())])
-        }
+        Kind::List => object([("type", "array".into()), ("items", typed("string").into())]),
         Kind::Path => object([
             ("type", "string".into()),
-            ("not", object([("pattern", r"(^|[/\\])\.\.([/\\]|$)".into())]).into()),
+            (
+                "not",
+                object([("pattern", r"(^|[/\\])\.\.([/\\]|$)".into())]).into(),
+            ),
         ]),
         Kind::Principals => principals(),
-        Kind::Ranks => map(object([("type", "integer".into()), ("minimum", 0i64.into())])),
+        Kind::Ranks => map(object([
+            ("type", "integer".into()),
+            ("minimum", 0i64.into()),
+        ])),
         Kind::Text => object([("type", "string".into()), ("minLength", 1i64.into())]),
         Kind::Texts => map(typed("string")),
     }
 }
 
 fn available(words: &[Word]) -> Vec<Value> {
-    words.iter().filter(|word| word.status == Status::Available).map(|w| w.text.into()).collect()
+    words
+        .iter()
+        .filter(|word| word.status == Status::Available)
+        .map(|w| w.text.into())
+        .collect()
 }
 
 fn principals() -> Object {
@@ -127,7 +138,10 @@ fn principals() -> Object {
         ("pattern", "^(sha256:)?[0-9a-f]{64}$".into()),
     ]);
     let members = object([
-        ("name", object([("type", "string".into()), ("minLength", 1i64.into())]).into()),
+        (
+            "name",
+            object([("type", "string".into()), ("minLength", 1i64.into())]).into(),
+        ),
         ("token_sha256", token.into()),
         ("attributes", map(object([("anyOf", attribute)])).into()),
     ]);
@@ -148,7 +162,10 @@ fn closed(properties: Object) -> Value {
 }
 
 fn map(values: Object) -> Object {
-    object([("type", "object".into()), ("additionalProperties", values.into())])
+    object([
+        ("type", "object".into()),
+        ("additionalProperties", values.into()),
+    ])
 }
 
 fn typed(name: &str) -> Object {
@@ -156,5 +173,8 @@ fn typed(name: &str) -> Object {
 }
 
 fn object<const N: usize>(members: [(&str, Value); N]) -> Object {
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    members
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }

@@ -21,13 +21,38 @@ fn a_file_that_differs_is_named() {
 #[test]
 fn the_schema_is_closed_and_names_later_parts_at_their_default_only() {
     let schema = schema::schema();
-    assert_eq!(schema.get("additionalProperties").and_then(|v| v.as_bool()), Some(false));
+    assert_eq!(
+        schema.get("additionalProperties").and_then(|v| v.as_bool()),
+        Some(false)
+    );
     let at = |section: &str, key: &str| {
-        let section = schema.get("properties").and_then(|p| p.get(section)).unwrap();
-        section.get("properties").and_then(|p| p.get(key)).unwrap().clone()
+        let section = schema
+            .get("properties")
+            .and_then(|p| p.get(section))
+            .unwrap();
+        section
+            .get("properties")
+            .and_then(|p| p.get(key))
+            .unwrap()
+            .clone()
     };
-    let provider = at("attestation", "provider").get("enum").unwrap().to_string();
+    let provider = at("attestation", "provider")
+        .get("enum")
+        .unwrap()
+        .to_string();
     assert_eq!(provider, r#"["auto","software-only"]"#);
-    assert_eq!(at("kill_switch", "enabled").get("const").unwrap().to_string(), "false");
-    assert_eq!(at("agent_manifest", "path").get("type").unwrap().to_string(), r#""null""#);
+    assert_eq!(
+        at("kill_switch", "enabled")
+            .get("const")
+            .unwrap()
+            .to_string(),
+        "false"
+    );
+    assert_eq!(
+        at("agent_manifest", "path")
+            .get("type")
+            .unwrap()
+            .to_string(),
+        r#""null""#
+    );
 }

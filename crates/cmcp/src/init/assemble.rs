@@ -17,7 +17,10 @@ use cmcp_policy::{
     sensitivity::Vocabulary,
 };
 
-use crate::init::{InitError, starter};
+use crate::init::{
+    InitError,
+    starter::{self, PolicyFile},
+};
 
 /// A server with the tools it offers.
 #[derive(Clone, Debug)]
@@ -58,7 +61,9 @@ pub(crate) enum Hint {
 
 impl Hint {
     fn of(definition: &Value) -> Self {
-        let hint = definition.get("annotations").and_then(|hints| hints.get("readOnlyHint"));
+        let hint = definition
+            .get("annotations")
+            .and_then(|hints| hints.get("readOnlyHint"));
         match hint.and_then(Value::as_bool) {
             Some(true) => Self::Reads,
             Some(false) => Self::Writes,
@@ -79,7 +84,10 @@ impl Candidate {
     /// Whether its server's hint may be taken: a definition that looks unusual gets no credit.
     pub(crate) fn hint_is_acceptable(&self) -> bool {
         self.hint == Hint::Reads
-            && self.findings.iter().all(|finding| finding.severity == Severity::Hint)
+            && self
+                .findings
+                .iter()
+                .all(|finding| finding.severity == Severity::Hint)
     }
 }
 
@@ -98,20 +106,28 @@ pub(crate) fn draft(
     approver: &str,
     now: Timestamp,
 ) -> Result<Draft, InitError> {
-    let approval = Approval { by: Some(approver.to_owned()), at: Some(now) };
-    let mut document = Document { servers: Vec::new(), tools: Vec::new() };
+    let approval = Approval {
+        by: Some(approver.to_owned()),
+        at: Some(now),
+    };
+    let mut document = Document {
+        servers: Vec::new(),
+        tools: Vec::new(),
+    };
     for Offer { spec, tools } in offers {
-        document.tools.extend(tools.into_iter().map(|definition| Tool {
-            server: spec.name.clone(),
-            alias: None,
-            definition,
-            effect: Effect::Writes,
-            sensitivity: "public".to_owned(),
-            compliance_domain: "external".to_owned(),
-            baa: Baa::NotCovered,
-            redact: Vec::new(),
-            approval: approval.clone(),
-        }));
+        document
+            .tools
+            .extend(tools.into_iter().map(|definition| Tool {
+                server: spec.name.clone(),
+                alias: None,
+                definition,
+                effect: Effect::Writes,
+                sensitivity: "public".to_owned(),
+                compliance_domain: "external".to_owned(),
+                baa: Baa::NotCovered,
+                redact: Vec::new(),
+                approval: approval.clone(),
+            }));
         document.servers.push(spec);
     }
     let mut left_out = Vec::new();
@@ -120,13 +136,18 @@ pub(crate) fn draft(
         return Err(InitError::Nothing);
     }
     let candidates = candidates(&document, &catalog);
-    Ok(Draft { document, catalog, candidates, left_out })
+    Ok(Draft {
+        document,
+        catalog,
+        candidates,
+        left_out,
+    })
 }
 
 /// Takes out what the reader faults, until nothing is left to fault.
 fn settle(document: &mut Document, left_out: &mut Vec<String>) -> Result<Catalog, InitError> {
     loop {
-        let text = document.to_text().map_err(InitError::Canonical)?;
+        let text = document.to_text()?;
         let errors = match parse(&text) {
             Ok(catalog) => return Ok(catalog),
             Err(errors) => errors,
@@ -135,7 +156,10 @@ fn settle(document: &mut Document, left_out: &mut Vec<String>) -> Result<Catalog
         let mut doomed = BTreeSet::new();
         for error in &errors {
             match (&error.kind, tool_index(&error.place)) {
-                (CatalogErrorKind::ForbiddenVariable(name) | CatalogErrorKind::Variable(name), None) => {
+                (
+                    CatalogErrorKind::ForbiddenVariable(name) | CatalogErrorKind::Variable(name),
+                    None,
+                ) => {
                     forget_variable(document, name);
                     left_out.push(format!("variable `{name}`: {}", error.kind));
                 }
@@ -155,7 +179,7 @@ fn settle(document: &mut Document, left_out: &mut Vec<String>) -> Result<Catalog
         });
         if before == (document.tools.len(), left_out.len()) {
             return match errors.into_iter().next() {
-                Some(error) => Err(InitError::Catalog(error)),
+                Some(error) => Err(InitError::Catalog(Box::new(error))),
                 None => Err(InitError::Nothing),
             };
         }
@@ -163,18 +187,28 @@ fn settle(document: &mut Document, left_out: &mut Vec<String>) -> Result<Catalog
 }
 
 impl Draft {
-    /// The whole, with the named tools confirmed as only reading.
+    /// The whole, with the named tools confirmed as only reading and `policy` as the bundle's.
     pub(crate) fn approve(
         mut self,
         reading: &BTreeSet<String>,
-        author: &str,
-        now: Timestamp,
+        (author, now): (&str, Timestamp),
+        policy: PolicyFile,
     ) -> Result<Assembled, InitError> {
         for name in reading {
-            if !self.candidates.iter().any(|candidate| candidate.name == *name) {
-                let known: Vec<String> =
-                    self.candidates.iter().map(|known| format!("`{}`", known.name)).collect();
-                return Err(InitError::ReadOnly { name: name.clone(), known: known.join(", ") });
+            if !self
+                .candidates
+                .iter()
+                .any(|candidate| candidate.name == *name)
+            {
+                let known: Vec<String> = self
+                    .candidates
+                    .iter()
+                    .map(|known| format!("`{}`", known.name))
+                    .collect();
+                return Err(InitError::ReadOnly {
+                    name: name.clone(),
+                    known: known.join(", "),
+                });
             }
         }
         for (tool, approved) in self.document.tools.iter_mut().zip(self.catalog.tools()) {
@@ -182,14 +216,21 @@ impl Draft {
                 tool.effect = Effect::Reads;
             }
         }
-        let catalog_text = self.document.to_text().map_err(InitError::Canonical)?;
+        let catalog_text = self.document.to_text()?;
         let catalog = parse(&catalog_text).map_err(|errors| first(errors, InitError::Catalog))?;
         let manifest = starter::manifest(author, now);
         // The schema follows from the catalog; the bundle holds it as a document of its own.
-        let schema = engine(&bundle(&manifest, "")?, &catalog)?.schema_text().to_owned();
-        let bundle_files = starter::bundle(&manifest, &schema);
-        let bundle = bundle(&manifest, &schema)?;
-        Ok(Assembled { catalog, catalog_text, bundle, bundle_files })
+        let schema = engine(&bundle(&manifest, "", policy)?, &catalog)?
+            .schema_text()
+            .to_owned();
+        let bundle_files = starter::bundle(&manifest, &schema, policy);
+        let bundle = bundle(&manifest, &schema, policy)?;
+        Ok(Assembled {
+            catalog,
+            catalog_text,
+            bundle,
+            bundle_files,
+        })
     }
 }
 
@@ -198,7 +239,10 @@ fn candidates(document: &Document, catalog: &Catalog) -> Vec<Candidate> {
         .tools
         .iter()
         .zip(catalog.tools())
-        .map(|(tool, approved)| OtherTool { server: &tool.server, name: &approved.upstream_name })
+        .map(|(tool, approved)| OtherTool {
+            server: &tool.server,
+            name: &approved.upstream_name,
+        })
         .collect();
     document
         .tools
@@ -221,8 +265,8 @@ fn parse(text: &str) -> Result<Catalog, Vec<CatalogError>> {
     Catalog::parse(text.as_bytes(), &Vocabulary::builtin(), Compat::Off)
 }
 
-fn bundle(manifest: &str, schema: &str) -> Result<PolicyBundle, InitError> {
-    PolicyBundle::parse(&starter::bundle(manifest, schema), Compat::Off)
+fn bundle(manifest: &str, schema: &str, policy: PolicyFile) -> Result<PolicyBundle, InitError> {
+    PolicyBundle::parse(&starter::bundle(manifest, schema, policy), Compat::Off)
         .map_err(|errors| first(errors, InitError::Bundle))
 }
 
@@ -240,20 +284,31 @@ fn engine(bundle: &PolicyBundle, catalog: &Catalog) -> Result<Engine, InitError>
         .map_err(|errors| first(errors, InitError::Policy))
 }
 
-fn first<E>(errors: Vec<E>, wrap: fn(E) -> InitError) -> InitError {
-    errors.into_iter().next().map_or(InitError::Nothing, wrap)
+fn first<E>(errors: Vec<E>, wrap: fn(Box<E>) -> InitError) -> InitError {
+    let first = errors.into_iter().next();
+    first.map_or(InitError::Nothing, |error| wrap(Box::new(error)))
 }
 
 /// The index in `tools[3]…`.
 fn tool_index(place: &str) -> Option<usize> {
-    place.strip_prefix("tools[")?.split(']').next()?.parse().ok()
+    place
+        .strip_prefix("tools[")?
+        .split(']')
+        .next()?
+        .parse()
+        .ok()
 }
 
 fn tool_name(document: &Document, index: usize) -> String {
     let tool = document.tools.get(index);
-    let name = tool.and_then(|tool| tool.definition.get("name")).and_then(Value::as_str);
+    let name = tool
+        .and_then(|tool| tool.definition.get("name"))
+        .and_then(Value::as_str);
     let server = tool.map_or("", |tool| tool.server.as_str());
-    format!("tool `{}` of `{server}`", name.unwrap_or_default().escape_debug())
+    format!(
+        "tool `{}` of `{server}`",
+        name.unwrap_or_default().escape_debug()
+    )
 }
 
 fn forget_variable(document: &mut Document, name: &str) {

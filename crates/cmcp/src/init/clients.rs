@@ -36,7 +36,12 @@ pub(crate) enum Launch {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClientError {
     #[error("{path}:{line}:{column}: {error}; correct the file")]
-    Json { path: PathBuf, line: usize, column: usize, error: ParseError },
+    Json {
+        path: PathBuf,
+        line: usize,
+        column: usize,
+        error: ParseError,
+    },
     #[error(
         "{path}: there is no `mcpServers` (Claude Desktop, Cursor) and no `servers` (VS Code); name the file that lists your servers"
     )]
@@ -46,12 +51,23 @@ pub(crate) enum ClientError {
     )]
     Launch { path: PathBuf, server: String },
     #[error("{path}: `{member}` of server `{server}` is not {expected}; correct it")]
-    Member { path: PathBuf, server: String, member: &'static str, expected: &'static str },
+    Member {
+        path: PathBuf,
+        server: String,
+        member: &'static str,
+        expected: &'static str,
+    },
     #[error(
         "{path}: server `{server}` uses `{variable}`, which only its client can fill in; write the value instead"
     )]
-    Variable { path: PathBuf, server: String, variable: String },
-    #[error("{path}: server `{server}` speaks the old `sse` transport; use its streamable HTTP address")]
+    Variable {
+        path: PathBuf,
+        server: String,
+        variable: String,
+    },
+    #[error(
+        "{path}: server `{server}` speaks the old `sse` transport; use its streamable HTTP address"
+    )]
     Transport { path: PathBuf, server: String },
     #[error("`{text}` is not a server; write `name=https://…` or `name=command arguments`")]
     Argument { text: String },
@@ -62,14 +78,21 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Vec<Found>, ClientError> {
     let json = jsonc::to_json(text);
     let root = parse(json.as_bytes(), &Limits::REQUEST).map_err(|error| {
         let (line, column) = error.position(json.as_bytes());
-        ClientError::Json { path: path.to_owned(), line, column, error }
+        ClientError::Json {
+            path: path.to_owned(),
+            line,
+            column,
+            error,
+        }
     })?;
     let servers = ["mcpServers", "servers"]
         .iter()
         .find_map(|name| root.get(name))
         .or_else(|| root.get("mcp").and_then(|mcp| mcp.get("servers")))
         .and_then(Value::as_object)
-        .ok_or_else(|| ClientError::Shape { path: path.to_owned() })?;
+        .ok_or_else(|| ClientError::Shape {
+            path: path.to_owned(),
+        })?;
     servers
         .iter()
         .filter(|(_, server)| server.get("disabled").and_then(Value::as_bool) != Some(true))
@@ -79,20 +102,29 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Vec<Found>, ClientError> {
 
 /// A server of the command line: `name=https://host/mcp` or `name=command 'quoted argument'`.
 pub(crate) fn from_argument(text: &str) -> Result<Found, ClientError> {
-    let wrong = || ClientError::Argument { text: text.to_owned() };
+    let wrong = || ClientError::Argument {
+        text: text.to_owned(),
+    };
     let (name, place) = text.split_once('=').ok_or_else(wrong)?;
     if name.is_empty() || name.contains(char::is_whitespace) {
         return Err(wrong());
     }
     let name = name.to_owned();
     if place.starts_with("http://") || place.starts_with("https://") {
-        let launch = Launch::Url { url: place.to_owned(), headers: Vec::new() };
+        let launch = Launch::Url {
+            url: place.to_owned(),
+            headers: Vec::new(),
+        };
         return Ok(Found { name, launch });
     }
     let mut words = split(place).ok_or_else(wrong)?.into_iter();
     let command = words.next().ok_or_else(wrong)?;
-    let launch =
-        Launch::Command { command, args: words.collect(), env: BTreeMap::new(), cwd: None };
+    let launch = Launch::Command {
+        command,
+        args: words.collect(),
+        env: BTreeMap::new(),
+        cwd: None,
+    };
     Ok(Found { name, launch })
 }
 
@@ -109,7 +141,10 @@ impl Entry<'_> {
         };
         let kind = self.text(server, "type")?;
         if kind.as_deref() == Some("sse") {
-            return Err(ClientError::Transport { path: self.path(), server: self.name() });
+            return Err(ClientError::Transport {
+                path: self.path(),
+                server: self.name(),
+            });
         }
         let launch = match (self.text(server, "command")?, self.url(server)?) {
             (Some(command), _) => Launch::Command {
@@ -123,10 +158,16 @@ impl Entry<'_> {
                 Launch::Url { url, headers }
             }
             (None, None) => {
-                return Err(ClientError::Launch { path: self.path(), server: self.name() });
+                return Err(ClientError::Launch {
+                    path: self.path(),
+                    server: self.name(),
+                });
             }
         };
-        Ok(Found { name: self.name(), launch })
+        Ok(Found {
+            name: self.name(),
+            launch,
+        })
     }
 
     fn url(&self, server: &Object) -> Result<Option<String>, ClientError> {
@@ -166,7 +207,9 @@ impl Entry<'_> {
         member: &'static str,
     ) -> Result<BTreeMap<String, String>, ClientError> {
         let wrong = || self.wrong(member, "an object of strings");
-        let Some(pairs) = server.get(member) else { return Ok(BTreeMap::new()) };
+        let Some(pairs) = server.get(member) else {
+            return Ok(BTreeMap::new());
+        };
         let mut read = BTreeMap::new();
         for (name, value) in pairs.as_object().ok_or_else(wrong)?.iter() {
             let value = match value {
@@ -182,14 +225,25 @@ impl Entry<'_> {
 
     /// `${…}` is filled in by the client that owns the file; its values are unknown here.
     fn filled(&self, text: &str) -> Result<String, ClientError> {
-        let Some((_, after)) = text.split_once("${") else { return Ok(text.to_owned()) };
+        let Some((_, after)) = text.split_once("${") else {
+            return Ok(text.to_owned());
+        };
         let inner = after.split_once('}').map_or(after, |(inner, _)| inner);
         let variable = format!("${{{inner}}}");
-        Err(ClientError::Variable { path: self.path(), server: self.name(), variable })
+        Err(ClientError::Variable {
+            path: self.path(),
+            server: self.name(),
+            variable,
+        })
     }
 
     fn wrong(&self, member: &'static str, expected: &'static str) -> ClientError {
-        ClientError::Member { path: self.path(), server: self.name(), member, expected }
+        ClientError::Member {
+            path: self.path(),
+            server: self.name(),
+            member,
+            expected,
+        }
     }
 
     fn path(&self) -> PathBuf {

@@ -34,7 +34,11 @@ pub(crate) fn plan(
     value: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(Vec<Planned>, Vec<LeftOut>), InitError> {
     let (mut planned, mut left_out): (Vec<Planned>, Vec<LeftOut>) = (Vec::new(), Vec::new());
-    for Found { name: display, launch } in found {
+    for Found {
+        name: display,
+        launch,
+    } in found
+    {
         let name = slug(&display);
         if planned.iter().any(|other| other.spec.name == name) {
             return Err(InitError::Twice { name });
@@ -42,10 +46,21 @@ pub(crate) fn plan(
         let display_name = (display != name).then(|| display.clone());
         match self::launch(&name, launch, search, value) {
             Ok((transport, values, warnings)) => {
-                let spec = ServerSpec { name, display_name, transport };
-                planned.push(Planned { spec, values, warnings });
+                let spec = ServerSpec {
+                    name,
+                    display_name,
+                    transport,
+                };
+                planned.push(Planned {
+                    spec,
+                    values,
+                    warnings,
+                });
             }
-            Err(reason) => left_out.push(LeftOut { name: display, reason: reason.to_string() }),
+            Err(reason) => left_out.push(LeftOut {
+                name: display,
+                reason: reason.to_string(),
+            }),
         }
     }
     Ok((planned, left_out))
@@ -68,9 +83,21 @@ fn launch(
                     quoted(&headers)
                 ));
             }
-            Ok((Transport::Http { url, pin: TlsPin::WebPki }, BTreeMap::new(), warnings))
+            Ok((
+                Transport::Http {
+                    url,
+                    pin: TlsPin::WebPki,
+                },
+                BTreeMap::new(),
+                warnings,
+            ))
         }
-        Launch::Command { command, args, env, cwd } => {
+        Launch::Command {
+            command,
+            args,
+            env,
+            cwd,
+        } => {
             if let Some(fetcher) = command::fetcher(&command, &args) {
                 warnings.push(format!(
                     "`{name}`: `{fetcher}` fetches and runs what a registry offers at that moment; what is measured is `{fetcher}`, not the server. Install the server and name its own program"
@@ -111,7 +138,7 @@ fn slug(display: &str) -> String {
     }
     let mut name = slug.trim_matches('-').to_owned();
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        name.insert_str(0, "s");
+        name.insert(0, 's');
     }
     name.truncate(31);
     name.trim_end_matches('-').to_owned()

@@ -27,8 +27,18 @@ listen_addr: \"127.0.0.1:8443\"
 #     attributes: {role: support, teams: [care]}
 ";
 
+/// A policy file of a bundle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PolicyFile {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+}
+
 /// The starter policy.
-pub(crate) const POLICY: &str = include_str!("starter.cedar");
+pub(crate) const STARTER: PolicyFile = PolicyFile {
+    name: "starter.cedar",
+    text: include_str!("starter.cedar"),
+};
 
 /// The bundle's manifest.
 pub(crate) fn manifest(author: &str, now: Timestamp) -> String {
@@ -42,9 +52,14 @@ pub(crate) fn manifest(author: &str, now: Timestamp) -> String {
 }
 
 /// The files of the bundle, as paths inside of it.
-pub(crate) fn bundle(manifest: &str, schema: &str) -> Vec<(String, Vec<u8>)> {
-    [("manifest.json", manifest), ("schema.cedarschema", schema), ("starter.cedar", POLICY)]
-        .into_iter()
-        .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
-        .collect()
+pub(crate) fn bundle(manifest: &str, schema: &str, policy: PolicyFile) -> Vec<(String, Vec<u8>)> {
+    let PolicyFile { name, text } = policy;
+    [
+        ("manifest.json", manifest),
+        ("schema.cedarschema", schema),
+        (name, text),
+    ]
+    .into_iter()
+    .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+    .collect()
 }

@@ -14,9 +14,20 @@ pub(crate) enum Wording {
 
 /// The lines of `cmcp verify`.
 pub(crate) fn lines(report: &Report, wording: Wording) -> Vec<String> {
-    let mut lines: Vec<String> = report.checks.iter().map(|check| line(check, wording)).collect();
-    let result = if report.status == Status::Verified { "PASS" } else { "FAIL" };
-    lines.push(format!("[cmcp verify] RESULT: {result} ({})", status(report.status, wording)));
+    let mut lines: Vec<String> = report
+        .checks
+        .iter()
+        .map(|check| line(check, wording))
+        .collect();
+    let result = if report.status == Status::Verified {
+        "PASS"
+    } else {
+        "FAIL"
+    };
+    lines.push(format!(
+        "[cmcp verify] RESULT: {result} ({})",
+        status(report.status, wording)
+    ));
     lines
 }
 
@@ -27,7 +38,9 @@ fn line(check: &Check, wording: Wording) -> String {
         (Outcome::Pass, _) => "PASS",
         (Outcome::Skip, _) => "SKIP",
     };
-    format!("[cmcp verify] {:<24} {word}  {}", check.field, check.note()).trim_end().to_owned()
+    format!("[cmcp verify] {:<24} {word}  {}", check.field, check.note())
+        .trim_end()
+        .to_owned()
 }
 
 fn status(status: Status, wording: Wording) -> &'static str {

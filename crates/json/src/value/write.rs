@@ -64,7 +64,7 @@ pub(crate) fn write_string(out: &mut Vec<u8>, string: &str, escape: Escape) {
 }
 
 fn needs_escape(byte: u8, escape: Escape) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\' || (byte >= 0x80 && escape == Escape::NonAscii)
+    byte < 0x20 || byte == b'"' || byte == b'\\' || (byte >= 0x7f && escape == Escape::NonAscii)
 }
 
 fn write_ascii_escape(out: &mut Vec<u8>, byte: u8) {

@@ -46,6 +46,12 @@ pub enum SpawnError {
         /// The path.
         path: PathBuf,
     },
+    /// It is neither a binary nor a script that says what runs it.
+    #[error("`{path}` is neither a binary nor a script with an interpreter in its first line")]
+    NotAProgram {
+        /// The path.
+        path: PathBuf,
+    },
     /// The file is not the approved one.
     #[error("`{path}` has the digest sha256:{actual}, approved is sha256:{expected}; approve it again if the change is yours")]
     Digest {

@@ -59,6 +59,7 @@ impl Target<'_> {
         let (command, start) = open(self.command)?;
         let (program, name, args) = match shebang(&start, self.command)? {
             None => {
+                check_binary(&start, self.command)?;
                 files.push(self.measure(&command, self.command, FileRole::Executable)?);
                 (command, self.command.into(), own.collect())
             }
@@ -68,6 +69,7 @@ impl Target<'_> {
                 if start.starts_with(b"#!") {
                     return Err(SpawnError::Shebang { path: self.command.to_owned() });
                 }
+                check_binary(&start, &path)?;
                 files.push(self.measure(&program, &path, FileRole::Interpreter)?);
                 files.push(self.measure(&command, self.command, FileRole::Script)?);
                 let script = [self.command.into()];
@@ -180,6 +182,15 @@ fn shebang(start: &[u8], path: &Path) -> Result<Option<Shebang>, SpawnError> {
     let rest = rest.trim();
     let arguments = if rest.is_empty() { Vec::new() } else { vec![rest.to_owned()] };
     Ok(Some(Shebang { interpreter: interpreter.into(), arguments }))
+}
+
+// What the kernel cannot run the C library hands to a shell, measured or not.
+fn check_binary(start: &[u8], path: &Path) -> Result<(), SpawnError> {
+    if start.starts_with(b"\x7fELF") {
+        Ok(())
+    } else {
+        Err(SpawnError::NotAProgram { path: path.to_owned() })
+    }
 }
 
 /// Opens a regular file and reads its first bytes. A pipe at the path does not block.

@@ -2,8 +2,8 @@ use bytes::Bytes;
 use cmcp_json::{Limits, Object, ParseErrorKind, Value};
 
 use super::{
-    Id, Message, Outcome, Params, ReplyTo, Request, RpcParseError, error, error_raw, notification,
-    parse, request, result, with_members,
+    Id, Message, Outcome, Params, ReplyTo, Request, Response, RpcParseError, error, error_raw,
+    notification, parse, request, result, with_members,
 };
 
 fn read(text: &str) -> Result<Message, RpcParseError> {
@@ -11,10 +11,17 @@ fn read(text: &str) -> Result<Message, RpcParseError> {
 }
 
 fn read_request(text: &str) -> Request {
-    match read(text).unwrap() {
-        Message::Request(request) => request,
-        other => panic!("{other:?}"),
-    }
+    let Ok(Message::Request(request)) = read(text) else {
+        panic!("{text}")
+    };
+    request
+}
+
+fn read_response(text: &str) -> Response {
+    let Ok(Message::Response(response)) = read(text) else {
+        panic!("{text}")
+    };
+    response
 }
 
 fn id(text: &str) -> Id {
@@ -93,10 +100,10 @@ fn e01_a_repeated_member_at_any_depth_is_not_json() {
         r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"name":"a","n\u0061me":"b"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"arguments":{"a":[{"b":1,"b":2}]}}}"#,
     ] {
-        match read(text).unwrap_err() {
-            RpcParseError::Json(error) => assert_eq!(error.kind, ParseErrorKind::DuplicateMember),
-            other => panic!("{other:?}"),
-        }
+        let Err(RpcParseError::Json(error)) = read(text) else {
+            panic!("{text}")
+        };
+        assert_eq!(error.kind, ParseErrorKind::DuplicateMember);
     }
 }
 
@@ -151,13 +158,12 @@ fn a_message_is_exactly_one_of_request_notification_and_response() {
 
 #[test]
 fn a_message_without_id_is_a_notification() {
-    match read(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"x"}}"#).unwrap() {
-        Message::Notification(notification) => {
-            assert_eq!(notification.method, "tools/call");
-            assert_eq!(notification.params.get("name"), Some(&Value::from("x")));
-        }
-        other => panic!("{other:?}"),
-    }
+    let text = r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"x"}}"#;
+    let Ok(Message::Notification(notification)) = read(text) else {
+        panic!("{text}")
+    };
+    assert_eq!(notification.method, "tools/call");
+    assert_eq!(notification.params.get("name"), Some(&Value::from("x")));
 }
 
 #[test]
@@ -178,19 +184,13 @@ fn parameters_are_available_parsed_and_as_the_bytes_received() {
 #[test]
 fn a_result_keeps_its_bytes() {
     let text = r#"{"jsonrpc":"2.0","id":"a","result": {"n":1e2, "x":[ ]} }"#;
-    match read(text).unwrap() {
-        Message::Response(response) => {
-            assert_eq!(response.id, Some(Id::String("a".into())));
-            match response.outcome {
-                Outcome::Result { bytes, value } => {
-                    assert_eq!(bytes, r#"{"n":1e2, "x":[ ]}"#);
-                    assert_eq!(value.get("n").unwrap().to_string(), "1e2");
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-        other => panic!("{other:?}"),
-    }
+    let response = read_response(text);
+    assert_eq!(response.id, Some(Id::String("a".into())));
+    let Outcome::Result { bytes, value } = response.outcome else {
+        panic!("{text}")
+    };
+    assert_eq!(bytes, r#"{"n":1e2, "x":[ ]}"#);
+    assert_eq!(value.get("n").unwrap().to_string(), "1e2");
 }
 
 #[test]
@@ -203,25 +203,20 @@ fn an_error_keeps_its_bytes_and_may_lack_a_readable_id() {
         let text = format!(
             r#"{{"jsonrpc":"2.0",{head}"error":{{"code":-32601, "message":"no","data":{{"a":1}}}}}}"#
         );
-        match read(&text).unwrap() {
-            Message::Response(response) => {
-                assert_eq!(response.id, expected);
-                match response.outcome {
-                    Outcome::Error {
-                        code,
-                        message,
-                        data,
-                        bytes,
-                    } => {
-                        assert_eq!((code, message.as_str()), (-32601, "no"));
-                        assert_eq!(data.unwrap().to_string(), r#"{"a":1}"#);
-                        assert_eq!(bytes, r#"{"code":-32601, "message":"no","data":{"a":1}}"#);
-                    }
-                    other => panic!("{other:?}"),
-                }
-            }
-            other => panic!("{other:?}"),
-        }
+        let response = read_response(&text);
+        assert_eq!(response.id, expected);
+        let Outcome::Error {
+            code,
+            message,
+            data,
+            bytes,
+        } = response.outcome
+        else {
+            panic!("{text}")
+        };
+        assert_eq!((code, message.as_str()), (-32601, "no"));
+        assert_eq!(data.unwrap().to_string(), r#"{"a":1}"#);
+        assert_eq!(bytes, r#"{"code":-32601, "message":"no","data":{"a":1}}"#);
     }
 }
 

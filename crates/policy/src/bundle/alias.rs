@@ -12,10 +12,20 @@ pub(super) fn resolve(policy: &Template) -> Result<Option<Template>, PstConstruc
     let principal = principal(&policy.principal)?;
     let action = action(&policy.action)?;
     let resource = resource(&policy.resource)?;
-    let clauses = policy.clauses().iter().map(clause).collect::<Result<Vec<_>, _>>()?;
-    let resolved = Template::new(policy.id.clone(), policy.effect, principal, action, resource)
-        .with_annotations(policy.annotations.clone())
-        .try_with_clauses(clauses)?;
+    let clauses = policy
+        .clauses()
+        .iter()
+        .map(clause)
+        .collect::<Result<Vec<_>, _>>()?;
+    let resolved = Template::new(
+        policy.id.clone(),
+        policy.effect,
+        principal,
+        action,
+        resource,
+    )
+    .with_annotations(policy.annotations.clone())
+    .try_with_clauses(clauses)?;
     Ok((resolved != *policy).then_some(resolved))
 }
 
@@ -68,7 +78,10 @@ fn one(entity: &EntityOrSlot) -> Result<EntityOrSlot, PstConstructionError> {
 }
 
 fn uid(entity: &EntityUID) -> Result<EntityUID, PstConstructionError> {
-    Ok(EntityUID { ty: entity_type(&entity.ty)?, eid: entity.eid.clone() })
+    Ok(EntityUID {
+        ty: entity_type(&entity.ty)?,
+        eid: entity.eid.clone(),
+    })
 }
 
 fn entity_type(ty: &EntityType) -> Result<EntityType, PstConstructionError> {
@@ -77,8 +90,15 @@ fn entity_type(ty: &EntityType) -> Result<EntityType, PstConstructionError> {
         return Ok(ty.clone());
     }
     // Its documents call the caller `Principal`, its requests `Agent`: both are ours.
-    let id = if id.as_str() == "Principal" { Id::new("Agent")? } else { id.clone() };
-    Ok(EntityType(Name { id, namespace: Arc::default() }))
+    let id = if id.as_str() == "Principal" {
+        Id::new("Agent")?
+    } else {
+        id.clone()
+    };
+    Ok(EntityType(Name {
+        id,
+        namespace: Arc::default(),
+    }))
 }
 
 fn expression(expr: &Arc<Expr>) -> Result<Arc<Expr>, PstConstructionError> {
@@ -86,25 +106,41 @@ fn expression(expr: &Arc<Expr>) -> Result<Arc<Expr>, PstConstructionError> {
         Expr::Literal(Literal::EntityUID(entity)) => {
             Expr::Literal(Literal::EntityUID(uid(entity)?))
         }
-        Expr::UnaryOp { op, expr } => Expr::UnaryOp { op: *op, expr: expression(expr)? },
-        Expr::BinaryOp { op, left, right } => {
-            Expr::BinaryOp { op: *op, left: expression(left)?, right: expression(right)? }
-        }
-        Expr::GetAttr { expr, attr } => {
-            Expr::GetAttr { expr: expression(expr)?, attr: attr.clone() }
-        }
-        Expr::HasAttr { expr, attrs } => {
-            Expr::HasAttr { expr: expression(expr)?, attrs: attrs.clone() }
-        }
-        Expr::Like { expr, pattern } => {
-            Expr::Like { expr: expression(expr)?, pattern: pattern.clone() }
-        }
-        Expr::Is { expr, entity_type: ty, in_expr } => Expr::Is {
+        Expr::UnaryOp { op, expr } => Expr::UnaryOp {
+            op: *op,
+            expr: expression(expr)?,
+        },
+        Expr::BinaryOp { op, left, right } => Expr::BinaryOp {
+            op: *op,
+            left: expression(left)?,
+            right: expression(right)?,
+        },
+        Expr::GetAttr { expr, attr } => Expr::GetAttr {
+            expr: expression(expr)?,
+            attr: attr.clone(),
+        },
+        Expr::HasAttr { expr, attrs } => Expr::HasAttr {
+            expr: expression(expr)?,
+            attrs: attrs.clone(),
+        },
+        Expr::Like { expr, pattern } => Expr::Like {
+            expr: expression(expr)?,
+            pattern: pattern.clone(),
+        },
+        Expr::Is {
+            expr,
+            entity_type: ty,
+            in_expr,
+        } => Expr::Is {
             expr: expression(expr)?,
             entity_type: entity_type(ty)?,
             in_expr: in_expr.as_ref().map(expression).transpose()?,
         },
-        Expr::IfThenElse { cond, then_expr, else_expr } => Expr::IfThenElse {
+        Expr::IfThenElse {
+            cond,
+            then_expr,
+            else_expr,
+        } => Expr::IfThenElse {
             cond: expression(cond)?,
             then_expr: expression(then_expr)?,
             else_expr: expression(else_expr)?,

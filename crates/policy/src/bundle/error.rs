@@ -30,7 +30,9 @@ pub enum BundleError {
     )]
     ManifestMissing,
     /// The manifest lacks a required member.
-    #[error("`manifest.json`: `{member}` is missing or not a non-empty string: every bundle states it")]
+    #[error(
+        "`manifest.json`: `{member}` is missing or not a non-empty string: every bundle states it"
+    )]
     ManifestMember {
         /// Its name.
         member: &'static str,
@@ -55,7 +57,9 @@ pub enum BundleError {
     #[error("the bundle holds no `.cedar` file: put its policies into one")]
     NoPolicies,
     /// A path that could leave the bundle, or be read two ways.
-    #[error("`{file}` is not a path inside the bundle: use relative names separated by `/`, without `.` and `..`")]
+    #[error(
+        "`{file}` is not a path inside the bundle: use relative names separated by `/`, without `.` and `..`"
+    )]
     Path {
         /// The path as given.
         file: String,
@@ -73,7 +77,9 @@ pub enum BundleError {
     #[error("the bundle's files hold more than {MAX_BYTES} bytes: split the deployment")]
     TooLarge,
     /// Too many policies.
-    #[error("the bundle holds more than {MAX_POLICIES} policies: merge those that differ in a name only")]
+    #[error(
+        "the bundle holds more than {MAX_POLICIES} policies: merge those that differ in a name only"
+    )]
     TooMany,
     /// One path twice.
     #[error("`{file}` is given twice")]
@@ -122,7 +128,9 @@ pub enum PolicyError {
         cause: Cause,
     },
     /// Two tools would be one action.
-    #[error("tools `{first}` and `{second}` are both `Action::\"{action}\"`: give one of them an alias")]
+    #[error(
+        "tools `{first}` and `{second}` are both `Action::\"{action}\"`: give one of them an alias"
+    )]
     ActionTwice {
         /// The action.
         action: String,
@@ -132,7 +140,9 @@ pub enum PolicyError {
         second: String,
     },
     /// The same attribute has two types on two principals.
-    #[error("attribute `{attribute}` of principals `{first}` and `{second}` has two types: give it one")]
+    #[error(
+        "attribute `{attribute}` of principals `{first}` and `{second}` has two types: give it one"
+    )]
     AttributeClash {
         /// Its name.
         attribute: String,
@@ -142,7 +152,9 @@ pub enum PolicyError {
         second: String,
     },
     /// A principal's attribute has a name that is taken.
-    #[error("attribute `{attribute}` of principal `{principal}` has a name of the gateway's own: rename it")]
+    #[error(
+        "attribute `{attribute}` of principal `{principal}` has a name of the gateway's own: rename it"
+    )]
     AttributeReserved {
         /// Its name.
         attribute: String,
@@ -186,7 +198,9 @@ pub enum Cause {
         second_type: String,
     },
     /// Two policies of one id.
-    #[error("`@id(\"{id}\")` is also the policy at {other}: ids are what the log names, so each is used once")]
+    #[error(
+        "`@id(\"{id}\")` is also the policy at {other}: ids are what the log names, so each is used once"
+    )]
     DuplicateId {
         /// The id.
         id: String,
@@ -238,7 +252,9 @@ pub enum Cause {
         nearest: Option<String>,
     },
     /// No such entity type.
-    #[error("there is no entity type `{name}`: principals are `Agent`, tools `Resource`, actions `Action`")]
+    #[error(
+        "there is no entity type `{name}`: principals are `Agent`, tools `Resource`, actions `Action`"
+    )]
     UnknownType {
         /// As written.
         name: String,

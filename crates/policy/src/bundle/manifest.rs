@@ -21,14 +21,21 @@ impl Manifest {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Vec<BundleError>> {
         let document = cmcp_json::parse(bytes, &Limits::DOCUMENT).map_err(|error| {
             let (line, column) = error.position(bytes);
-            vec![BundleError::ManifestSyntax { line, column, kind: error.kind }]
+            vec![BundleError::ManifestSyntax {
+                line,
+                column,
+                kind: error.kind,
+            }]
         })?;
         let Value::Object(mut members) = document else {
             return Err(vec![BundleError::ManifestShape]);
         };
         let mut errors = Vec::new();
         let mut member = |name: &'static str| {
-            let text = members.get(name).and_then(Value::as_str).unwrap_or_default();
+            let text = members
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             if text.is_empty() {
                 errors.push(BundleError::ManifestMember { member: name });
             }
@@ -50,7 +57,14 @@ impl Manifest {
             return Err(errors);
         }
         let hashed = Value::Object(members);
-        Ok(Self { version, authored_at, author_identity, commit_sha, signature, hashed })
+        Ok(Self {
+            version,
+            authored_at,
+            author_identity,
+            commit_sha,
+            signature,
+            hashed,
+        })
     }
 
     /// The signature over the bundle's hash, if there is one.

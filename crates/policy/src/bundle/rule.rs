@@ -47,7 +47,11 @@ impl Rule {
 
     /// A place in it.
     pub(crate) fn place_at(&self, line: usize) -> Place {
-        Place { file: self.file.clone(), line, policy: Some(self.id.clone()) }
+        Place {
+            file: self.file.clone(),
+            line,
+            policy: Some(self.id.clone()),
+        }
     }
 
     /// Whether it permits.
@@ -60,7 +64,10 @@ impl Rule {
 
     /// Its annotations; one without a value is empty.
     pub(crate) fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.body.annotations.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.body
+            .annotations
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -76,7 +83,13 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(compat: Compat) -> Self {
-        Self { compat, rules: Vec::new(), ids: HashMap::new(), errors: Vec::new(), count: 0 }
+        Self {
+            compat,
+            rules: Vec::new(),
+            ids: HashMap::new(),
+            errors: Vec::new(),
+            count: 0,
+        }
     }
 
     /// How many statements have been read.
@@ -99,14 +112,27 @@ impl Reader {
 
     /// The rules in order, or everything that is wrong with them.
     pub(super) fn finish(self) -> Result<Vec<Rule>, Vec<BundleError>> {
-        if self.errors.is_empty() { Ok(self.rules) } else { Err(self.errors) }
+        if self.errors.is_empty() {
+            Ok(self.rules)
+        } else {
+            Err(self.errors)
+        }
     }
 
     fn keep(&mut self, rule: Rule) {
         let other = self.ids.get(&rule.id).and_then(|at| self.rules.get(*at));
         if let Some(other) = other {
-            let cause = Cause::DuplicateId { id: rule.id.clone(), other: other.place().to_string() };
-            self.errors.push(PolicyError::Policy { place: rule.place(), cause }.into());
+            let cause = Cause::DuplicateId {
+                id: rule.id.clone(),
+                other: other.place().to_string(),
+            };
+            self.errors.push(
+                PolicyError::Policy {
+                    place: rule.place(),
+                    cause,
+                }
+                .into(),
+            );
             return;
         }
         self.ids.insert(rule.id.clone(), self.rules.len());
@@ -114,9 +140,17 @@ impl Reader {
     }
 }
 
-fn parse(file: &str, implicit: String, statement: &Statement<'_>) -> Result<Rule, Vec<BundleError>> {
+fn parse(
+    file: &str,
+    implicit: String,
+    statement: &Statement<'_>,
+) -> Result<Rule, Vec<BundleError>> {
     let refuse = |line, cause| {
-        let place = Place { file: file.to_owned(), line, policy: None };
+        let place = Place {
+            file: file.to_owned(),
+            line,
+            policy: None,
+        };
         vec![BundleError::Policy(PolicyError::Policy { place, cause })]
     };
     match statement.excess {
@@ -125,23 +159,43 @@ fn parse(file: &str, implicit: String, statement: &Statement<'_>) -> Result<Rule
         None => {}
     }
     let policy = Policy::parse(None, statement.text).map_err(|errors| {
-        let found = errors.iter().map(|error| syntax(&DetailedError::from(error), statement));
-        found.flat_map(|(line, cause)| refuse(line, cause)).collect::<Vec<_>>()
+        let found = errors
+            .iter()
+            .map(|error| syntax(&DetailedError::from(error), statement));
+        found
+            .flat_map(|(line, cause)| refuse(line, cause))
+            .collect::<Vec<_>>()
     })?;
-    let id = policy.annotation("id").filter(|id| !id.is_empty()).map_or(implicit, ToOwned::to_owned);
+    let id = policy
+        .annotation("id")
+        .filter(|id| !id.is_empty())
+        .map_or(implicit, ToOwned::to_owned);
     let policy = policy.new_id(PolicyId::new(&id));
-    let unreadable = |message: String| refuse(statement.line, Cause::Invalid { message, help: None });
-    let body = policy.to_pst().map_err(|error| unreadable(error.to_string()))?.body().clone();
-    let (policy, body) = match alias::resolve(&body).map_err(|error| unreadable(error.to_string()))? {
-        None => (policy, body),
-        Some(body) => {
-            let fixed = pst::StaticPolicy::try_from(body.clone())
-                .map_err(|error| unreadable(error.to_string()))?;
-            let policy = Policy::from_pst(pst::Policy::Static(fixed))
-                .map_err(|error| unreadable(error.to_string()))?;
-            (policy.new_id(PolicyId::new(&id)), body)
-        }
+    let unreadable = |message: String| {
+        refuse(
+            statement.line,
+            Cause::Invalid {
+                message,
+                help: None,
+            },
+        )
     };
+    let body = policy
+        .to_pst()
+        .map_err(|error| unreadable(error.to_string()))?
+        .body()
+        .clone();
+    let (policy, body) =
+        match alias::resolve(&body).map_err(|error| unreadable(error.to_string()))? {
+            None => (policy, body),
+            Some(body) => {
+                let fixed = pst::StaticPolicy::try_from(body.clone())
+                    .map_err(|error| unreadable(error.to_string()))?;
+                let policy = Policy::from_pst(pst::Policy::Static(fixed))
+                    .map_err(|error| unreadable(error.to_string()))?;
+                (policy.new_id(PolicyId::new(&id)), body)
+            }
+        };
     let mut rule = Rule {
         id,
         file: file.to_owned(),
@@ -157,7 +211,10 @@ fn parse(file: &str, implicit: String, statement: &Statement<'_>) -> Result<Rule
 
 /// What Cedar's parser says, with the remedies that its authors cannot know.
 fn syntax(error: &DetailedError, statement: &Statement<'_>) -> (usize, Cause) {
-    let offset = error.source_locations.first().map_or(0, |label| label.loc.start);
+    let offset = error
+        .source_locations
+        .first()
+        .map_or(0, |label| label.loc.start);
     let before = statement.text.get(..offset).unwrap_or_default();
     let line = statement.line.saturating_add(before.matches('\n').count());
     if statement.text.contains("?principal") || statement.text.contains("?resource") {
@@ -171,16 +228,30 @@ fn syntax(error: &DetailedError, statement: &Statement<'_>) -> (usize, Cause) {
     } else {
         error.help.clone()
     };
-    (line, Cause::Invalid { message: error.message.clone(), help })
+    (
+        line,
+        Cause::Invalid {
+            message: error.message.clone(),
+            help,
+        },
+    )
 }
 
 fn redactions(rule: &Rule) -> Result<Vec<JsonPath>, Vec<BundleError>> {
-    let Some(value) = rule.body.annotations.get("redact") else { return Ok(Vec::new()) };
+    let Some(value) = rule.body.annotations.get("redact") else {
+        return Ok(Vec::new());
+    };
     let mut errors = Vec::new();
     let mut paths = Vec::new();
     let mut refuse = |path: &str, reason: String| {
-        let cause = Cause::Redaction { path: path.to_owned(), reason };
-        errors.push(BundleError::from(PolicyError::Policy { place: rule.place(), cause }));
+        let cause = Cause::Redaction {
+            path: path.to_owned(),
+            reason,
+        };
+        errors.push(BundleError::from(PolicyError::Policy {
+            place: rule.place(),
+            cause,
+        }));
     };
     for word in words(value) {
         match JsonPath::parse_in_result(&word) {
@@ -189,9 +260,16 @@ fn redactions(rule: &Rule) -> Result<Vec<JsonPath>, Vec<BundleError>> {
         }
     }
     if value.trim().is_empty() {
-        refuse(value, "it names nothing: write paths such as `$.structuredContent.ssn`".to_owned());
+        refuse(
+            value,
+            "it names nothing: write paths such as `$.structuredContent.ssn`".to_owned(),
+        );
     }
-    if errors.is_empty() { Ok(paths) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(paths)
+    } else {
+        Err(errors)
+    }
 }
 
 /// Parts between commas and white space, where these are not inside quotes.

@@ -30,7 +30,9 @@ pub enum BundleSignatureError {
     #[error("`manifest.json`: `signature` is not 64 bytes in base64url")]
     Encoding,
     /// It does not hold under the pinned key.
-    #[error("the bundle's signature does not hold under the pinned key `{current}`: sign its hash with that key")]
+    #[error(
+        "the bundle's signature does not hold under the pinned key `{current}`: sign its hash with that key"
+    )]
     Mismatch {
         /// Id of the pinned key.
         current: Sha256Digest,
@@ -65,7 +67,9 @@ pub enum RevocationError {
     #[error("the revocation file cannot be read: {0}")]
     Syntax(ParseError),
     /// A statement without its members.
-    #[error("a revocation has the members `revoked_key_id` (`sha256:…`) and `signature` (base64url)")]
+    #[error(
+        "a revocation has the members `revoked_key_id` (`sha256:…`) and `signature` (base64url)"
+    )]
     Statement,
     /// Neither key signed it.
     #[error("the revocation of `{key}` is signed by neither the current nor the successor key")]
@@ -97,7 +101,11 @@ impl SigningKeys {
         if successor == Some(current) {
             return Err(KeysError::Same);
         }
-        Ok(Self { current: Some(current), successor, revoked: Vec::new() })
+        Ok(Self {
+            current: Some(current),
+            successor,
+            revoked: Vec::new(),
+        })
     }
 
     /// The key that bundles are to be signed by; none once all are revoked.
@@ -146,7 +154,9 @@ impl SigningKeys {
         let (Some(id), Some(by)) = (text("revoked_key_id"), text("signature")) else {
             return Err(RevocationError::Statement);
         };
-        let key = id.parse::<Sha256Digest>().map_err(|_| RevocationError::Statement)?;
+        let key = id
+            .parse::<Sha256Digest>()
+            .map_err(|_| RevocationError::Statement)?;
         if self.is_revoked(&key) {
             return Ok(None);
         }
@@ -175,10 +185,15 @@ impl SigningKeys {
         if current.verify(message, signature).is_ok() {
             return Ok(key_id(&current));
         }
-        let revoked = self.revoked.iter().find(|key| key.verify(message, signature).is_ok());
+        let revoked = self
+            .revoked
+            .iter()
+            .find(|key| key.verify(message, signature).is_ok());
         Err(match revoked {
             Some(key) => BundleSignatureError::Revoked { key: key_id(key) },
-            None => BundleSignatureError::Mismatch { current: key_id(&current) },
+            None => BundleSignatureError::Mismatch {
+                current: key_id(&current),
+            },
         })
     }
 }

@@ -28,7 +28,12 @@ pub(super) enum Excess {
 /// The statements of a file, in order. What follows the last semicolon, if it is not blank, is a
 /// statement too: the parser will say what is wrong with it.
 pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
-    let mut scanner = Scanner { text, chars: text.char_indices().peekable(), line: 1, open: None };
+    let mut scanner = Scanner {
+        text,
+        chars: text.char_indices().peekable(),
+        line: 1,
+        open: None,
+    };
     let mut statements = Vec::new();
     while let Some((at, char)) = scanner.chars.next() {
         if let Some(statement) = scanner.take(at, char) {
@@ -126,7 +131,11 @@ impl<'a> Scanner<'a> {
     fn close(&mut self, end: usize) -> Option<Statement<'a>> {
         let open = self.open.take()?;
         let text = self.text.get(open.from..end)?;
-        Some(Statement { text, line: open.line, excess: open.excess })
+        Some(Statement {
+            text,
+            line: open.line,
+            excess: open.excess,
+        })
     }
 }
 

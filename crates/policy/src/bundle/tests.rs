@@ -55,7 +55,8 @@ fn the_sample_bundle_has_the_hashes_of_the_python_cmcp() {
 
 #[test]
 fn every_hashed_file_counts_and_no_other() {
-    let hash = |files: &[(String, Vec<u8>)]| PolicyBundle::parse(files, Compat::Off).unwrap().hash();
+    let hash =
+        |files: &[(String, Vec<u8>)]| PolicyBundle::parse(files, Compat::Off).unwrap().hash();
     let plain = hash(&files("permit(principal, action, resource);"));
     assert_eq!(plain, hash(&with("README.md", b"x")));
     assert_eq!(plain, hash(&with("signing-key-revocations.json", b"[]")));
@@ -88,9 +89,15 @@ fn a_carriage_return_is_refused_and_under_compat_read_as_a_line_end() {
 #[test]
 fn everything_that_is_wrong_is_told_at_once() {
     let files = [
-        ("manifest.json", br#"{"version": "", "authored_at": 5, "commit_sha": "0"}"#.as_slice()),
+        (
+            "manifest.json",
+            br#"{"version": "", "authored_at": 5, "commit_sha": "0"}"#.as_slice(),
+        ),
         ("a.cedar", b"permit(principal, action);"),
-        ("b.cedar", b"permit(principal, action, resource) when { 1 + };\n\nforbid(;"),
+        (
+            "b.cedar",
+            b"permit(principal, action, resource) when { 1 + };\n\nforbid(;",
+        ),
         ("c.cedar", b"\xff"),
         ("../d.cedar", b""),
         ("e.cedar", b""),
@@ -128,7 +135,10 @@ fn a_manifest_with_two_readings_is_refused_with_its_place() {
         refused(&with("manifest.json", twice)),
         "`manifest.json`, line 2, column 2: member name repeated in one object"
     );
-    assert_eq!(refused(&with("manifest.json", b"[]")), "`manifest.json` is not a JSON object");
+    assert_eq!(
+        refused(&with("manifest.json", b"[]")),
+        "`manifest.json` is not a JSON object"
+    );
 }
 
 #[test]
@@ -160,10 +170,14 @@ fn an_id_is_used_once() {
 
 #[test]
 fn what_is_no_cedar_is_told_with_a_remedy() {
-    let advice = "permit(principal, action, resource)\nwhen { true }\nadvice { redact_fields: [\"ssn\"] };";
+    let advice =
+        "permit(principal, action, resource)\nwhen { true }\nadvice { redact_fields: [\"ssn\"] };";
     let said = told(&bundle(advice, Compat::Off).unwrap_err());
     assert!(said.starts_with("`p.cedar`, line 3: "), "{said}");
-    assert!(said.contains("annotate the policy, such as `@redact"), "{said}");
+    assert!(
+        said.contains("annotate the policy, such as `@redact"),
+        "{said}"
+    );
     let template = "permit(principal == ?principal, action, resource);";
     assert_eq!(
         told(&bundle(template, Compat::Off).unwrap_err()),
@@ -175,13 +189,26 @@ fn what_is_no_cedar_is_told_with_a_remedy() {
 fn redaction_paths_are_read_when_the_bundle_is() {
     let good = r#"@redact("$.structuredContent.ssn, $.content[0].text $[\"_meta\"][\"a, b\"]")
         permit(principal, action, resource);"#;
-    let paths: Vec<String> =
-        bundle(good, Compat::Off).unwrap().rules()[0].redact.iter().map(ToString::to_string).collect();
-    assert_eq!(paths, ["$.structuredContent.ssn", "$.content[0].text", "$._meta[\"a, b\"]"]);
+    let paths: Vec<String> = bundle(good, Compat::Off).unwrap().rules()[0]
+        .redact
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "$.structuredContent.ssn",
+            "$.content[0].text",
+            "$._meta[\"a, b\"]"
+        ]
+    );
     for bad in ["", "ssn", "$.ssn", "$.structuredContent[", "$"] {
         let policy = format!("@redact(\"{bad}\")\npermit(principal, action, resource);");
         let said = told(&bundle(&policy, Compat::Off).unwrap_err());
-        assert!(said.starts_with("`p.cedar`, line 1, policy `p.cedar:0`: `@redact`: "), "{said}");
+        assert!(
+            said.starts_with("`p.cedar`, line 1, policy `p.cedar:0`: `@redact`: "),
+            "{said}"
+        );
     }
 }
 
@@ -193,11 +220,18 @@ fn names_of_older_bundles_are_aliases_wherever_they_stand() {
         when { resource in [cMCP::Resource::"cMCP::Resource"] && context.workflow_id != "cMCP::x" }
         unless { principal is cMCP::Agent in cMCP::Agent::"y" || other::Agent::"z" == principal };"#;
     let newer = older.replace("cMCP::Principal,", "Agent,");
-    let newer = newer.replace("cMCP::Action", "Action").replace("[cMCP::Resource::\"cMCP", "[Resource::\"cMCP");
-    let newer = newer.replace("== cMCP::Resource", "== Resource").replace("is cMCP::Agent in cMCP::", "is Agent in ");
+    let newer = newer
+        .replace("cMCP::Action", "Action")
+        .replace("[cMCP::Resource::\"cMCP", "[Resource::\"cMCP");
+    let newer = newer
+        .replace("== cMCP::Resource", "== Resource")
+        .replace("is cMCP::Agent in cMCP::", "is Agent in ");
     let body = |text: &str| bundle(text, Compat::Off).unwrap().rules()[0].body.clone();
     assert_eq!(body(older), body(&newer));
-    assert!(newer.contains("\"cMCP::x\"") && newer.contains("\"cMCP::Resource\""), "{newer}");
+    assert!(
+        newer.contains("\"cMCP::x\"") && newer.contains("\"cMCP::Resource\""),
+        "{newer}"
+    );
 }
 
 #[test]
@@ -208,16 +242,35 @@ fn a_bundle_replaces_one_of_a_lower_version_only() {
         ));
         PolicyBundle::parse(&with("manifest.json", &manifest.to_vec()), Compat::Off).unwrap()
     };
-    for (new, old) in [("1.2.10", "1.2.9"), ("2", "1.9"), ("1.0.0", "1.0"), ("1.0.0.1", "1.0.0")] {
+    for (new, old) in [
+        ("1.2.10", "1.2.9"),
+        ("2", "1.9"),
+        ("1.0.0", "1.0"),
+        ("1.0.0.1", "1.0.0"),
+    ] {
         assert_eq!(of(new).supersedes(&of(old)), Ok(()), "{new} {old}");
         assert!(of(old).supersedes(&of(new)).is_err(), "{old} {new}");
     }
     assert_eq!(
         of("1.0").supersedes(&of("1.0")),
-        Err(VersionError::NotGreater { offered: "1.0".to_owned(), running: "1.0".to_owned() })
+        Err(VersionError::NotGreater {
+            offered: "1.0".to_owned(),
+            running: "1.0".to_owned()
+        })
     );
-    for odd in ["1.x", "v1", "1..2", "1.-1", "1.+1", " 1", "1.99999999999999999999"] {
-        assert_eq!(of(odd).supersedes(&of("0")), Err(VersionError::Unordered(odd.to_owned())));
+    for odd in [
+        "1.x",
+        "v1",
+        "1..2",
+        "1.-1",
+        "1.+1",
+        " 1",
+        "1.99999999999999999999",
+    ] {
+        assert_eq!(
+            of(odd).supersedes(&of("0")),
+            Err(VersionError::Unordered(odd.to_owned()))
+        );
     }
 }
 

@@ -125,7 +125,9 @@ impl Approved {
     /// The approved schema of its structured output.
     #[must_use]
     pub fn output_schema(&self) -> Option<&Value> {
-        self.definition.get("outputSchema").filter(|schema| !schema.is_null())
+        self.definition
+            .get("outputSchema")
+            .filter(|schema| !schema.is_null())
     }
 
     /// Holds arguments against the approved schema; what it does not declare is refused.
@@ -136,9 +138,11 @@ impl Approved {
     pub fn check_arguments(&self, arguments: &Value) -> Result<(), SchemaViolation> {
         match arguments {
             Value::Object(_) => self.checks.arguments.check(arguments),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                Err(SchemaViolation::not_an_object())
-            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => Err(SchemaViolation::not_an_object()),
         }
     }
 
@@ -148,7 +152,10 @@ impl Approved {
     ///
     /// The first place where it differs.
     pub fn check_output(&self, structured: &Value) -> Result<(), SchemaViolation> {
-        self.checks.output.as_ref().map_or(Ok(()), |schema| schema.check(structured))
+        self.checks
+            .output
+            .as_ref()
+            .map_or(Ok(()), |schema| schema.check(structured))
     }
 
     /// The digest of a definition as its server offers it now, taken the way [`Approved::digest`]
@@ -194,8 +201,14 @@ impl Approved {
     pub(super) fn exception(name: &str, server: usize, approval: &Approval) -> Self {
         let definition = Object::from([
             ("name", Value::from(name)),
-            ("description", Value::from("Allowed by an operator for now; its definition was not approved.")),
-            ("inputSchema", Value::from(Object::from([("type", "object")]))),
+            (
+                "description",
+                Value::from("Allowed by an operator for now; its definition was not approved."),
+            ),
+            (
+                "inputSchema",
+                Value::from(Object::from([("type", "object")])),
+            ),
         ]);
         Self {
             name: name.to_owned(),
@@ -209,7 +222,10 @@ impl Approved {
             baa: Baa::NotCovered,
             redact: Vec::new(),
             approval: approval.clone(),
-            checks: Checks { arguments: Arc::new(Schema::any()), output: None },
+            checks: Checks {
+                arguments: Arc::new(Schema::any()),
+                output: None,
+            },
             origin: Origin::Exception,
         }
     }
@@ -218,7 +234,10 @@ impl Approved {
 /// The digest over every member of a definition, as received.
 pub(super) fn definition_digest(definition: &Value) -> Result<Sha256Digest, CanonError> {
     let canonical = canonical(definition, Form::Verbatim)?;
-    Ok(Sha256Digest::of_parts(&[b"cmcp/definition/v1\0", &canonical]))
+    Ok(Sha256Digest::of_parts(&[
+        b"cmcp/definition/v1\0",
+        &canonical,
+    ]))
 }
 
 /// The digest that the Python cMCP 0.7.1 compares: description and schemas, whichever of the two
@@ -231,12 +250,20 @@ pub(super) fn drift_digest(offered: &Value) -> Result<Sha256Digest, OfferError> 
     };
     let schema = |camel: &str, snake: &str| {
         let schema = offered.get(camel).or_else(|| offered.get(snake));
-        schema.filter(|schema| schema.as_object().is_some()).cloned()
+        schema
+            .filter(|schema| schema.as_object().is_some())
+            .cloned()
     };
     let triple = Object::from([
         ("description", Value::from(description)),
-        ("input_schema", schema("inputSchema", "input_schema").unwrap_or_else(|| Object::new().into())),
-        ("output_schema", schema("outputSchema", "output_schema").unwrap_or(Value::Null)),
+        (
+            "input_schema",
+            schema("inputSchema", "input_schema").unwrap_or_else(|| Object::new().into()),
+        ),
+        (
+            "output_schema",
+            schema("outputSchema", "output_schema").unwrap_or(Value::Null),
+        ),
     ]);
     Ok(Sha256Digest::of(&canonical(&triple.into(), Form::Pyj)?))
 }
@@ -251,11 +278,17 @@ fn differ(pointer: &str, approved: &Value, offered: &Value, places: &mut Vec<Off
             for (name, value) in ours.iter() {
                 match theirs.get(name) {
                     Some(other) => differ(&below(name), value, other, places),
-                    None => places.push(Offered { pointer: below(name), change: "removed" }),
+                    None => places.push(Offered {
+                        pointer: below(name),
+                        change: "removed",
+                    }),
                 }
             }
             for name in theirs.keys().filter(|name| !ours.contains_key(name)) {
-                places.push(Offered { pointer: below(name), change: "added" });
+                places.push(Offered {
+                    pointer: below(name),
+                    change: "added",
+                });
             }
         }
         (Value::Array(ours), Value::Array(theirs)) if ours.len() == theirs.len() => {
@@ -265,7 +298,10 @@ fn differ(pointer: &str, approved: &Value, offered: &Value, places: &mut Vec<Off
         }
         (ours, theirs) => {
             if ours != theirs {
-                places.push(Offered { pointer: pointer.to_owned(), change: "changed" });
+                places.push(Offered {
+                    pointer: pointer.to_owned(),
+                    change: "changed",
+                });
             }
         }
     }

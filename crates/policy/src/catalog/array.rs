@@ -4,7 +4,8 @@ use cmcp_evidence::{Sha256Digest, Timestamp, b64};
 use cmcp_json::{Form, Object, Value, canonical};
 
 use super::{
-    Approval, Approved, Baa, CatalogErrorKind, Context, Effect, Parts, ServerSpec, TlsPin, Transport,
+    Approval, Approved, Baa, CatalogErrorKind, Context, Effect, Parts, ServerSpec, TlsPin,
+    Transport,
     approved::{Checks, Origin, drift_digest},
     document,
     name::{self, Exposed},
@@ -14,14 +15,24 @@ use super::{
 use crate::{Compat, schema_check::Bare};
 
 /// Reads the array of the Python cMCP 0.7.1: its hash, its members, its names.
-pub(super) fn read(reader: &mut Reader<'_>, entries: &[Value], context: &Context<'_>) -> Option<Parts> {
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    entries: &[Value],
+    context: &Context<'_>,
+) -> Option<Parts> {
     let mut servers = Servers::default();
     let mut tools = Vec::new();
     let mut names = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
-        let Some(fields) = Fields::closed(reader, entry, format!("[{index}]"), &ENTRY) else { continue };
+        let Some(fields) = Fields::closed(reader, entry, format!("[{index}]"), &ENTRY) else {
+            continue;
+        };
         if let Some(tool) = tool(reader, &fields, &mut servers, context) {
-            names.push(Exposed { place: fields.place, offset: fields.offset, name: tool.name.clone() });
+            names.push(Exposed {
+                place: fields.place,
+                offset: fields.offset,
+                name: tool.name.clone(),
+            });
             tools.push(tool);
         }
     }
@@ -32,7 +43,11 @@ pub(super) fn read(reader: &mut Reader<'_>, entries: &[Value], context: &Context
     let mut sorted: Vec<Value> = entries.to_vec();
     sorted.sort_by(|a, b| tool_name(a).cmp(&tool_name(b)));
     let hash = Sha256Digest::of(&canonical(&Value::Array(sorted), Form::Pyj).ok()?);
-    Some(Parts { hash, servers: servers.specs, tools })
+    Some(Parts {
+        hash,
+        servers: servers.specs,
+        tools,
+    })
 }
 
 fn tool_name(entry: &Value) -> Option<&str> {
@@ -49,7 +64,10 @@ fn tool(
     let server = server_of(reader, fields, context.compat);
     let definition = definition(reader, fields, context.compat);
     let labels = document::Labels::of(reader, fields, "sensitivity_level", context.vocabulary);
-    let baa = match (fields.flag(reader, "requires_baa").unwrap_or(false), context.compat) {
+    let baa = match (
+        fields.flag(reader, "requires_baa").unwrap_or(false),
+        context.compat,
+    ) {
         (true, Compat::Off) | (false, Compat::V07) => Baa::Covered,
         (false, Compat::Off) | (true, Compat::V07) => Baa::NotCovered,
     };
@@ -59,7 +77,8 @@ fn tool(
     };
     let by = fields.string(reader, "approved_by");
     let at = fields.string(reader, "added_at");
-    let (name, server, (mut definition, digest, checks), labels) = (name?, server?, definition?, labels?);
+    let (name, server, (mut definition, digest, checks), labels) =
+        (name?, server?, definition?, labels?);
     definition.insert("name", name);
     Some(Approved {
         name: name.to_owned(),
@@ -86,19 +105,31 @@ fn name<'v>(reader: &mut Reader<'_>, fields: &Fields<'v>) -> Option<&'v str> {
     if let Err(kind) = name::legal(name) {
         fields.fault(reader, "tool_name", kind);
     } else if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        fields.fault(reader, "tool_name", CatalogErrorKind::NotLowerCase(name.to_owned()));
+        fields.fault(
+            reader,
+            "tool_name",
+            CatalogErrorKind::NotLowerCase(name.to_owned()),
+        );
     }
     Some(name)
 }
 
-fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>, compat: Compat) -> Option<(Object, Sha256Digest, Checks)> {
+fn definition(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    compat: Compat,
+) -> Option<(Object, Sha256Digest, Checks)> {
     let value = fields.required(reader, "approved_definition")?;
     let approved = Fields::closed(reader, value, fields.at("approved_definition"), &DEFINITION)?;
     if let Some(stated) = fields.string(reader, "definition_hash") {
         let actual = Sha256Digest::of(&canonical(value, Form::Pyj).ok()?);
         if stated != actual.to_string() {
             let stated = stated.escape_debug().to_string();
-            fields.fault(reader, "definition_hash", CatalogErrorKind::Digest { stated, actual });
+            fields.fault(
+                reader,
+                "definition_hash",
+                CatalogErrorKind::Digest { stated, actual },
+            );
         }
     }
     document::harmless(reader, fields, value);
@@ -110,9 +141,16 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>, compat: Compat) -> O
         Compat::V07 => Bare::Open,
     };
     let arguments = document::schema(reader, &approved, "input_schema", bare);
-    let output_schema = approved.optional("output_schema").filter(|schema| !schema.is_null());
+    let output_schema = approved
+        .optional("output_schema")
+        .filter(|schema| !schema.is_null());
     let output = match output_schema {
-        Some(_) => Some(document::schema(reader, &approved, "output_schema", Bare::Open)?),
+        Some(_) => Some(document::schema(
+            reader,
+            &approved,
+            "output_schema",
+            Bare::Open,
+        )?),
         None => None,
     };
     let input_schema = approved.optional("input_schema")?.clone();
@@ -125,27 +163,59 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>, compat: Compat) -> O
         definition.insert("outputSchema", schema.clone());
     }
     let digest = drift_digest(&definition.clone().into()).ok()?;
-    Some((definition, digest, Checks { arguments: arguments?, output }))
+    Some((
+        definition,
+        digest,
+        Checks {
+            arguments: arguments?,
+            output,
+        },
+    ))
 }
 
-fn server_of(reader: &mut Reader<'_>, fields: &Fields<'_>, compat: Compat) -> Option<(String, Transport)> {
+fn server_of(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    compat: Compat,
+) -> Option<(String, Transport)> {
     let value = fields.required(reader, "server")?;
     let server = Fields::closed(reader, value, fields.at("server"), &SERVER)?;
     let display_name = server.string(reader, "display_name");
     if server.nullable_string(reader, "spiffe_id").is_some() && compat == Compat::Off {
         let remedy = "remove it, or set `compat: cmcp-0.7` to have it ignored as 0.7.1 does";
-        server.fault(reader, "spiffe_id", CatalogErrorKind::Reserved { member: "spiffe_id", remedy });
+        server.fault(
+            reader,
+            "spiffe_id",
+            CatalogErrorKind::Reserved {
+                member: "spiffe_id",
+                remedy,
+            },
+        );
     }
     if server.optional("provenance").is_some() {
         let remedy = "remove it";
-        server.fault(reader, "provenance", CatalogErrorKind::Reserved { member: "provenance", remedy });
+        server.fault(
+            reader,
+            "provenance",
+            CatalogErrorKind::Reserved {
+                member: "provenance",
+                remedy,
+            },
+        );
     }
     let transport = match server.string(reader, "transport")? {
         "http-sse" | "streamable-http" => network(reader, &server, compat),
         "stdio" => spawn(reader, &server),
         word => {
             let known = "`http-sse`, `streamable-http` and `stdio`";
-            server.fault(reader, "transport", CatalogErrorKind::Word { word: word.to_owned(), known });
+            server.fault(
+                reader,
+                "transport",
+                CatalogErrorKind::Word {
+                    word: word.to_owned(),
+                    known,
+                },
+            );
             None
         }
     };
@@ -162,18 +232,40 @@ fn network(reader: &mut Reader<'_>, server: &Fields<'_>, compat: Compat) -> Opti
         Some("cert-pinned") => TlsPin::Certificate,
         Some(word) => {
             let known = "`key-pinned` and `cert-pinned`";
-            server.fault(reader, "rotation_mode", CatalogErrorKind::Word { word: word.to_owned(), known });
+            server.fault(
+                reader,
+                "rotation_mode",
+                CatalogErrorKind::Word {
+                    word: word.to_owned(),
+                    known,
+                },
+            );
             return None;
         }
     };
     let text = server.string(reader, "tls_fingerprint")?;
     // 0.7.1 compares the whole certificate, whatever the mode.
-    let mode = if compat == Compat::V07 { TlsPin::Certificate } else { mode };
-    let pin = if url.starts_with("https://") { fingerprint(text).map(|digest| digest.map_or(TlsPin::Placeholder, mode)) } else { shaped(text).map(|_| TlsPin::Placeholder) };
+    let mode = if compat == Compat::V07 {
+        TlsPin::Certificate
+    } else {
+        mode
+    };
+    let pin = if url.starts_with("https://") {
+        fingerprint(text).map(|digest| digest.map_or(TlsPin::Placeholder, mode))
+    } else {
+        shaped(text).map(|_| TlsPin::Placeholder)
+    };
     if pin.is_none() {
-        server.fault(reader, "tls_fingerprint", CatalogErrorKind::Pin(text.escape_debug().to_string()));
+        server.fault(
+            reader,
+            "tls_fingerprint",
+            CatalogErrorKind::Pin(text.escape_debug().to_string()),
+        );
     }
-    Some(Transport::Http { url: url.to_owned(), pin: pin? })
+    Some(Transport::Http {
+        url: url.to_owned(),
+        pin: pin?,
+    })
 }
 
 /// The base64 of a fingerprint that has the form 0.7.1 demands.
@@ -186,9 +278,17 @@ fn shaped(text: &str) -> Option<&str> {
 /// The digest in a fingerprint; `Some(None)` for the placeholder.
 fn fingerprint(text: &str) -> Option<Option<Sha256Digest>> {
     let base64 = shaped(text)?;
-    let url_safe = base64.strip_suffix('=').unwrap_or(base64).replace('+', "-").replace('/', "_");
+    let url_safe = base64
+        .strip_suffix('=')
+        .unwrap_or(base64)
+        .replace('+', "-")
+        .replace('/', "_");
     let digest: [u8; 32] = b64::decode(&url_safe).ok()?.try_into().ok()?;
-    Some(Some(digest).filter(|digest| *digest != [0; 32]).map(Sha256Digest::from_bytes))
+    Some(
+        Some(digest)
+            .filter(|digest| *digest != [0; 32])
+            .map(Sha256Digest::from_bytes),
+    )
 }
 
 fn spawn(reader: &mut Reader<'_>, server: &Fields<'_>) -> Option<Transport> {
@@ -207,11 +307,25 @@ fn spawn(reader: &mut Reader<'_>, server: &Fields<'_>) -> Option<Transport> {
             Ok(digest) => {
                 measured.insert(target.or(command)?.to_owned(), digest);
             }
-            Err(_) => spawn.fault(reader, "binary_digest", CatalogErrorKind::Pin(text.escape_debug().to_string())),
+            Err(_) => spawn.fault(
+                reader,
+                "binary_digest",
+                CatalogErrorKind::Pin(text.escape_debug().to_string()),
+            ),
         }
     }
-    let args = spawn.strings(reader, "args").into_iter().map(str::to_owned).collect();
-    Some(Transport::Stdio { command: command?.to_owned(), args, env: Vec::new(), cwd: None, measured })
+    let args = spawn
+        .strings(reader, "args")
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    Some(Transport::Stdio {
+        command: command?.to_owned(),
+        args,
+        env: Vec::new(),
+        cwd: None,
+        measured,
+    })
 }
 
 /// The distinct servers of the entries, each with a name of its own.
@@ -229,18 +343,30 @@ impl Servers {
             return at;
         }
         let name = self.free_name(&display_name);
-        self.specs.push(ServerSpec { name, display_name: Some(display_name), transport });
+        self.specs.push(ServerSpec {
+            name,
+            display_name: Some(display_name),
+            transport,
+        });
         self.specs.len().saturating_sub(1)
     }
 
     fn free_name(&self, display_name: &str) -> String {
-        let words = display_name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        let words = display_name
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty());
         let slug = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
         let slug = slug.trim_start_matches(|c: char| !c.is_ascii_lowercase());
-        let slug: String = if slug.is_empty() { "server" } else { slug }.chars().take(24).collect();
+        let slug: String = if slug.is_empty() { "server" } else { slug }
+            .chars()
+            .take(24)
+            .collect();
         let taken = |name: &str| self.specs.iter().any(|spec| spec.name == name);
         let numbered = (2_usize..).map(|number| format!("{slug}-{number}"));
-        std::iter::once(slug.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(slug)
+        std::iter::once(slug.clone())
+            .chain(numbered)
+            .find(|name| !taken(name))
+            .unwrap_or(slug)
     }
 }
 
@@ -258,11 +384,26 @@ fn distinct_actions(reader: &mut Reader<'_>, names: &[Exposed]) {
 }
 
 const ENTRY: [&str; 10] = [
-    "tool_name", "server", "approved_definition", "definition_hash", "added_at", "approved_by",
-    "compliance_domain", "requires_baa", "sensitivity_level", "catalog_exception",
+    "tool_name",
+    "server",
+    "approved_definition",
+    "definition_hash",
+    "added_at",
+    "approved_by",
+    "compliance_domain",
+    "requires_baa",
+    "sensitivity_level",
+    "catalog_exception",
 ];
 const DEFINITION: [&str; 3] = ["description", "input_schema", "output_schema"];
 const SERVER: [&str; 8] = [
-    "display_name", "transport", "url", "tls_fingerprint", "rotation_mode", "spiffe_id", "spawn", "provenance",
+    "display_name",
+    "transport",
+    "url",
+    "tls_fingerprint",
+    "rotation_mode",
+    "spiffe_id",
+    "spawn",
+    "provenance",
 ];
 const SPAWN: [&str; 4] = ["command", "args", "binary_digest", "measure_target"];

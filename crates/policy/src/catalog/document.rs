@@ -71,7 +71,10 @@ impl Document {
 
 /// The entry of our document for a tool of whichever catalog. It keeps its exposed name.
 pub(super) fn tool_of(tool: &Approved, servers: &[ServerSpec]) -> Tool {
-    let server = servers.get(tool.server).map(|server| server.name.clone()).unwrap_or_default();
+    let server = servers
+        .get(tool.server)
+        .map(|server| server.name.clone())
+        .unwrap_or_default();
     let unaliased = super::name::exposed(None, &server, &tool.upstream_name, servers.len());
     Tool {
         alias: Some(tool.name.clone()).filter(|name| *name != unaliased),

@@ -19,7 +19,9 @@ pub struct CatalogError {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CatalogErrorKind {
     /// Two names that derive the same action under 0.7.1's rule.
-    #[error("`{0}` and this name both stand for `Action::\"{1}\"` under `compat: cmcp-0.7`: rename one")]
+    #[error(
+        "`{0}` and this name both stand for `Action::\"{1}\"` under `compat: cmcp-0.7`: rename one"
+    )]
     ActionCollision(String, String),
     /// A name in which invisible characters or look-alikes make two names one to the eye.
     #[error("`{this}` looks like `{other}`: give one of them an `alias` that cannot be mistaken")]
@@ -33,7 +35,9 @@ pub enum CatalogErrorKind {
     #[error("the definition is named `{0}`, the entry differs: approve the tool again")]
     DefinitionName(String),
     /// The digest differs from that of the definition.
-    #[error("the definition has digest `{actual}`, the catalog says `{stated}`: it was changed after approval; approve it again")]
+    #[error(
+        "the definition has digest `{actual}`, the catalog says `{stated}`: it was changed after approval; approve it again"
+    )]
     Digest {
         /// What the document says.
         stated: String,
@@ -41,7 +45,9 @@ pub enum CatalogErrorKind {
         actual: Sha256Digest,
     },
     /// A compliance domain that nobody declared.
-    #[error("compliance domain `{name}` is not declared: use one of {known}, or declare it under `sensitivity.compliance_domains`")]
+    #[error(
+        "compliance domain `{name}` is not declared: use one of {known}, or declare it under `sensitivity.compliance_domains`"
+    )]
     Domain {
         /// The name.
         name: String,
@@ -60,7 +66,9 @@ pub enum CatalogErrorKind {
         other: String,
     },
     /// A variable that makes a child run other code, or is the gateway's.
-    #[error("`{0}` may not reach a child: it can change what the child runs, or is the gateway's own")]
+    #[error(
+        "`{0}` may not reach a child: it can change what the child runs, or is the gateway's own"
+    )]
     ForbiddenVariable(String),
     /// A member that must be there.
     #[error("`{0}` is missing")]
@@ -75,7 +83,9 @@ pub enum CatalogErrorKind {
     #[error("`{0}` is not an absolute path without `.` and `..`")]
     Path(String),
     /// A TLS fingerprint that is none.
-    #[error("`{0}` is not a pin: write `sha256:` and 64 hexadecimal digits (in a 0.7.1 catalog `SHA256:` and 44 characters of base64)")]
+    #[error(
+        "`{0}` is not a pin: write `sha256:` and 64 hexadecimal digits (in a 0.7.1 catalog `SHA256:` and 44 characters of base64)"
+    )]
     Pin(String),
     /// HTTP beyond this machine.
     #[error("`{0}` would be called in the clear: use https")]
@@ -92,7 +102,9 @@ pub enum CatalogErrorKind {
         remedy: &'static str,
     },
     /// A definition that must not be approved.
-    #[error("the definition holds {what} at `{at}`: such text shows a person something else than it tells a model; leave this tool out")]
+    #[error(
+        "the definition holds {what} at `{at}`: such text shows a person something else than it tells a model; leave this tool out"
+    )]
     Scan {
         /// What it holds.
         what: &'static str,
@@ -108,7 +120,9 @@ pub enum CatalogErrorKind {
         error: SchemaError,
     },
     /// A sensitivity label that has no rank.
-    #[error("sensitivity `{name}` has no rank: use one of {known}, or declare it under `sensitivity.vocabulary`")]
+    #[error(
+        "sensitivity `{name}` has no rank: use one of {known}, or declare it under `sensitivity.vocabulary`"
+    )]
     Sensitivity {
         /// The label.
         name: String,

@@ -14,17 +14,33 @@ pub(super) struct Exposed {
 /// Whether a tool's name can be shown, logged and written in policies without being misread.
 pub(super) fn legal(name: &str) -> Result<(), CatalogErrorKind> {
     let legal = (1..=128).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
     // Escaped, so that the fault shows what the eye would not.
-    if legal { Ok(()) } else { Err(CatalogErrorKind::ToolName(name.escape_default().to_string())) }
+    if legal {
+        Ok(())
+    } else {
+        Err(CatalogErrorKind::ToolName(
+            name.escape_default().to_string(),
+        ))
+    }
 }
 
 /// Whether a server's name can be the first part of an exposed name.
 pub(super) fn legal_server(name: &str) -> Result<(), CatalogErrorKind> {
     let legal = name.len() <= 31
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    if legal { Ok(()) } else { Err(CatalogErrorKind::ServerName(name.escape_default().to_string())) }
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    if legal {
+        Ok(())
+    } else {
+        Err(CatalogErrorKind::ServerName(
+            name.escape_default().to_string(),
+        ))
+    }
 }
 
 /// The name callers see. Whether there is one server is a fact of the document, not of who answers.
@@ -42,11 +58,16 @@ pub(super) fn distinct(reader: &mut Reader<'_>, names: &[Exposed]) {
     let mut looks: HashMap<String, &Exposed> = HashMap::new();
     for this in names {
         if let Some(other) = exact.insert(&this.name, this) {
-            let kind =
-                CatalogErrorKind::ExposedTwice { name: this.name.clone(), other: format!("`{}`", other.place) };
+            let kind = CatalogErrorKind::ExposedTwice {
+                name: this.name.clone(),
+                other: format!("`{}`", other.place),
+            };
             reader.fault(&this.place, this.offset, kind);
         } else if let Some(other) = looks.insert(skeleton(&this.name).collect(), this) {
-            let kind = CatalogErrorKind::Confusable { this: this.name.clone(), other: other.name.clone() };
+            let kind = CatalogErrorKind::Confusable {
+                this: this.name.clone(),
+                other: other.name.clone(),
+            };
             reader.fault(&this.place, this.offset, kind);
         }
     }
@@ -60,7 +81,10 @@ pub(super) fn derived_action(name: &str) -> String {
         .map(|part| {
             let mut chars = part.chars();
             let first = chars.next().map(|c| c.to_ascii_uppercase());
-            first.into_iter().chain(chars.map(|c| c.to_ascii_lowercase())).collect::<String>()
+            first
+                .into_iter()
+                .chain(chars.map(|c| c.to_ascii_lowercase()))
+                .collect::<String>()
         })
         .collect()
 }

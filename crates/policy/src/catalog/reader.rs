@@ -10,17 +10,26 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, faults: Vec::new() }
+        Self {
+            bytes,
+            faults: Vec::new(),
+        }
     }
 
     pub(super) fn fault(&mut self, place: &str, offset: usize, kind: CatalogErrorKind) {
         let line = match self.bytes.get(..offset) {
-            Some(before) if !self.bytes.is_empty() => {
-                before.iter().filter(|byte| **byte == b'\n').count().saturating_add(1)
-            }
+            Some(before) if !self.bytes.is_empty() => before
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count()
+                .saturating_add(1),
             Some(_) | None => 0,
         };
-        self.faults.push(CatalogError { place: place.to_owned(), line, kind });
+        self.faults.push(CatalogError {
+            place: place.to_owned(),
+            line,
+            kind,
+        });
     }
 }
 
@@ -42,7 +51,10 @@ impl<'v> Fields<'v> {
     ) -> Option<Self> {
         let fields = Self::open(reader, value, place)?;
         for name in fields.object.keys().filter(|name| !known.contains(name)) {
-            let kind = CatalogErrorKind::Unknown { name: name.escape_default().to_string(), known: list(known) };
+            let kind = CatalogErrorKind::Unknown {
+                name: name.escape_default().to_string(),
+                known: list(known),
+            };
             reader.fault(&fields.place, fields.offset_of(name), kind);
         }
         Some(fields)
@@ -51,20 +63,38 @@ impl<'v> Fields<'v> {
     /// An object with any members.
     pub(super) fn open(reader: &mut Reader<'_>, value: &'v Value, place: String) -> Option<Self> {
         let Some(object) = value.as_object() else {
-            let kind = CatalogErrorKind::Shape { expected: "an object", found: value.kind() };
+            let kind = CatalogErrorKind::Shape {
+                expected: "an object",
+                found: value.kind(),
+            };
             reader.fault(&place, 0, kind);
             return None;
         };
-        let offset = object.keys().next().and_then(|first| object.span(first)).map_or(0, |span| span.start);
-        Some(Self { object, place, offset })
+        let offset = object
+            .keys()
+            .next()
+            .and_then(|first| object.span(first))
+            .map_or(0, |span| span.start);
+        Some(Self {
+            object,
+            place,
+            offset,
+        })
     }
 
     pub(super) fn at(&self, name: &str) -> String {
-        if self.place == "$" { name.to_owned() } else { format!("{}.{name}", self.place) }
+        let name = name.escape_default();
+        if self.place == "$" {
+            name.to_string()
+        } else {
+            format!("{}.{name}", self.place)
+        }
     }
 
     pub(super) fn offset_of(&self, name: &str) -> usize {
-        self.object.span(name).map_or(self.offset, |span| span.start)
+        self.object
+            .span(name)
+            .map_or(self.offset, |span| span.start)
     }
 
     pub(super) fn fault(&self, reader: &mut Reader<'_>, name: &str, kind: CatalogErrorKind) {
@@ -79,7 +109,11 @@ impl<'v> Fields<'v> {
         self.object.get(name)
     }
 
-    pub(super) fn required(&self, reader: &mut Reader<'_>, name: &'static str) -> Option<&'v Value> {
+    pub(super) fn required(
+        &self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+    ) -> Option<&'v Value> {
         let value = self.object.get(name);
         if value.is_none() {
             reader.fault(&self.place, self.offset, CatalogErrorKind::Missing(name));
@@ -128,12 +162,24 @@ impl<'v> Fields<'v> {
     /// An array of strings; absent is empty.
     pub(super) fn strings(&self, reader: &mut Reader<'_>, name: &str) -> Vec<&'v str> {
         let mut strings = Vec::new();
-        for (index, value) in self.array(reader, name).unwrap_or_default().iter().enumerate() {
+        for (index, value) in self
+            .array(reader, name)
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+        {
             match value.as_str() {
                 Some(string) => strings.push(string),
                 None => {
-                    let kind = CatalogErrorKind::Shape { expected: "a string", found: value.kind() };
-                    reader.fault(&format!("{}[{index}]", self.at(name)), self.offset_of(name), kind);
+                    let kind = CatalogErrorKind::Shape {
+                        expected: "a string",
+                        found: value.kind(),
+                    };
+                    reader.fault(
+                        &format!("{}[{index}]", self.at(name)),
+                        self.offset_of(name),
+                        kind,
+                    );
                 }
             }
         }
@@ -148,5 +194,9 @@ impl<'v> Fields<'v> {
 
 /// `a`, `b`, `c`.
 pub(super) fn list<'a>(names: impl IntoIterator<Item = impl AsRef<str> + 'a>) -> String {
-    names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+    names
+        .into_iter()
+        .map(|name| format!("`{}`", name.as_ref()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

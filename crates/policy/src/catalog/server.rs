@@ -21,7 +21,13 @@ impl ServerSpec {
     pub fn endpoint(&self) -> &str {
         match &self.transport {
             Transport::Http { url, pin: _ } => url,
-            Transport::Stdio { command, args: _, env: _, cwd: _, measured: _ } => command,
+            Transport::Stdio {
+                command,
+                args: _,
+                env: _,
+                cwd: _,
+                measured: _,
+            } => command,
         }
     }
 }
@@ -79,14 +85,23 @@ pub(super) fn url(url: &str) -> Result<(), CatalogErrorKind> {
 /// As [`url`], without demanding HTTPS; the host it names.
 pub(super) fn any_url(url: &str) -> Result<&str, CatalogErrorKind> {
     let fault = || CatalogErrorKind::Url(url.to_owned());
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
     let rest = rest.ok_or_else(fault)?;
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\'));
+    let plain = url
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\'));
     let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split_once(']').filter(|(_, port)| is_port(port)).map(|(host, _)| host),
+        Some(v6) => v6
+            .split_once(']')
+            .filter(|(_, port)| is_port(port))
+            .map(|(host, _)| host),
         None => {
-            let (host, port) = authority.find(':').map_or((authority, ""), |at| authority.split_at(at));
+            let (host, port) = authority
+                .find(':')
+                .map_or((authority, ""), |at| authority.split_at(at));
             Some(host).filter(|_| is_port(port))
         }
     };
@@ -97,7 +112,10 @@ pub(super) fn any_url(url: &str) -> Result<&str, CatalogErrorKind> {
 }
 
 fn is_port(port: &str) -> bool {
-    port.is_empty() || port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok())
+    port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|digits| digits.parse::<u16>().is_ok())
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -111,18 +129,28 @@ pub(super) fn absolute(path: &str) -> Result<(), CatalogErrorKind> {
             && !rest.contains('\0')
             && rest.split('/').all(|part| !matches!(part, "" | "." | ".."))
     });
-    if plain { Ok(()) } else { Err(CatalogErrorKind::Path(path.escape_debug().to_string())) }
+    if plain {
+        Ok(())
+    } else {
+        Err(CatalogErrorKind::Path(path.escape_debug().to_string()))
+    }
 }
 
 /// Whether a variable may be let through to a child: its name is one, and it neither makes the
 /// child run other code nor belongs to the gateway.
 pub(super) fn variable(name: &str) -> Result<(), CatalogErrorKind> {
-    let word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let word = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !word || name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(CatalogErrorKind::Variable(name.escape_debug().to_string()));
     }
     let upper = name.to_ascii_uppercase();
-    if FORBIDDEN.contains(&upper.as_str()) || FORBIDDEN_PREFIXES.iter().any(|prefix| upper.starts_with(prefix)) {
+    if FORBIDDEN.contains(&upper.as_str())
+        || FORBIDDEN_PREFIXES
+            .iter()
+            .any(|prefix| upper.starts_with(prefix))
+    {
         return Err(CatalogErrorKind::ForbiddenVariable(name.to_owned()));
     }
     Ok(())
@@ -130,15 +158,67 @@ pub(super) fn variable(name: &str) -> Result<(), CatalogErrorKind> {
 
 /// Variables that load code into a process, change which code it loads, or record its secrets.
 const FORBIDDEN: [&str; 40] = [
-    "BASHOPTS", "BASH_ENV", "BROWSER", "CDPATH", "CLASSPATH", "EDITOR", "ENV", "GCONV_PATH", "GEM_HOME",
-    "GEM_PATH", "GIO_EXTRA_MODULES", "GIO_MODULE_DIR", "GLIBC_TUNABLES", "GTK_MODULES", "GTK_PATH",
-    "HOSTALIASES", "IFS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "LOCPATH", "LUA_CPATH", "LUA_INIT",
-    "LUA_PATH", "NODE_OPTIONS", "NODE_PATH", "NODE_EXTRA_CA_CERTS", "NLSPATH", "OPENSSL_CONF",
-    "OPENSSL_ENGINES", "OPENSSL_MODULES", "PAGER", "PATH_LOCALE", "PHPRC", "PHP_INI_SCAN_DIR",
-    "PROMPT_COMMAND", "PS4", "SHELLOPTS", "SSLKEYLOGFILE", "VISUAL", "_JAVA_OPTIONS",
+    "BASHOPTS",
+    "BASH_ENV",
+    "BROWSER",
+    "CDPATH",
+    "CLASSPATH",
+    "EDITOR",
+    "ENV",
+    "GCONV_PATH",
+    "GEM_HOME",
+    "GEM_PATH",
+    "GIO_EXTRA_MODULES",
+    "GIO_MODULE_DIR",
+    "GLIBC_TUNABLES",
+    "GTK_MODULES",
+    "GTK_PATH",
+    "HOSTALIASES",
+    "IFS",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "LOCPATH",
+    "LUA_CPATH",
+    "LUA_INIT",
+    "LUA_PATH",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "NODE_EXTRA_CA_CERTS",
+    "NLSPATH",
+    "OPENSSL_CONF",
+    "OPENSSL_ENGINES",
+    "OPENSSL_MODULES",
+    "PAGER",
+    "PATH_LOCALE",
+    "PHPRC",
+    "PHP_INI_SCAN_DIR",
+    "PROMPT_COMMAND",
+    "PS4",
+    "SHELLOPTS",
+    "SSLKEYLOGFILE",
+    "VISUAL",
+    "_JAVA_OPTIONS",
 ];
 
 const FORBIDDEN_PREFIXES: [&str; 20] = [
-    "BASH_FUNC_", "BUN_", "CMCP_", "COMPLUS_", "CORECLR_", "COR_", "DENO_", "DOTNET_", "DYLD_", "GIT_",
-    "LD_", "LUA_INIT_", "MALLOC_", "NIX_", "NPM_", "PERL", "PIP_", "PYTHON", "RUBY", "UV_",
+    "BASH_FUNC_",
+    "BUN_",
+    "CMCP_",
+    "COMPLUS_",
+    "CORECLR_",
+    "COR_",
+    "DENO_",
+    "DOTNET_",
+    "DYLD_",
+    "GIT_",
+    "LD_",
+    "LUA_INIT_",
+    "MALLOC_",
+    "NIX_",
+    "NPM_",
+    "PERL",
+    "PIP_",
+    "PYTHON",
+    "RUBY",
+    "UV_",
 ];

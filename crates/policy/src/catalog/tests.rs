@@ -1,15 +1,13 @@
 mod array;
 mod document;
 mod drift;
+mod names;
 
-use cmcp_json::{Limits, Value, parse};
-
-use super::{Catalog, CatalogError};
-use crate::{Compat, sensitivity::Vocabulary};
-
-fn json(text: &str) -> Value {
-    parse(text.as_bytes(), &Limits::DOCUMENT).unwrap()
-}
+use super::{
+    Approval, Baa, Catalog, CatalogError, Document, Effect, ServerSpec, TlsPin, Tool, Transport,
+};
+use crate::{Compat, fixture::json, sensitivity::Vocabulary};
+use cmcp_json::Value;
 
 fn load(text: &str) -> Result<Catalog, Vec<CatalogError>> {
     Catalog::parse(text.as_bytes(), &Vocabulary::builtin(), Compat::Off)
@@ -17,5 +15,74 @@ fn load(text: &str) -> Result<Catalog, Vec<CatalogError>> {
 
 /// The faults, as people read them.
 fn faults(text: &str) -> Vec<String> {
-    load(text).unwrap_err().iter().map(ToString::to_string).collect()
+    load(text)
+        .unwrap_err()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+fn definition(name: &str) -> Value {
+    json(&format!(
+        r#"{{"name":"{name}","title":"T","description":"Does.","inputSchema":{{"type":"object","properties":{{"a":{{"type":"string"}}}}}},"icons":[],"x-own":1.50}}"#
+    ))
+}
+
+fn http(name: &str) -> ServerSpec {
+    ServerSpec {
+        name: name.to_owned(),
+        display_name: Some("A server".to_owned()),
+        transport: Transport::Http {
+            url: "https://example.com/mcp".to_owned(),
+            pin: TlsPin::WebPki,
+        },
+    }
+}
+
+fn stdio(name: &str) -> ServerSpec {
+    ServerSpec {
+        name: name.to_owned(),
+        display_name: None,
+        transport: Transport::Stdio {
+            command: "/usr/bin/server".to_owned(),
+            args: vec!["--all".to_owned()],
+            env: vec!["GITHUB_TOKEN".to_owned()],
+            cwd: Some("/srv/data".to_owned()),
+            measured: [(
+                "/usr/bin/server".to_owned(),
+                cmcp_evidence::Sha256Digest::of(b"server"),
+            )]
+            .into(),
+        },
+    }
+}
+
+fn tool(server: &str, name: &str) -> Tool {
+    Tool {
+        server: server.to_owned(),
+        alias: None,
+        definition: definition(name),
+        effect: Effect::Writes,
+        sensitivity: "public".to_owned(),
+        compliance_domain: "external".to_owned(),
+        baa: Baa::NotCovered,
+        redact: Vec::new(),
+        approval: Approval::default(),
+    }
+}
+
+fn document(servers: Vec<ServerSpec>, tools: Vec<Tool>) -> String {
+    Document { servers, tools }.to_value().unwrap().to_string()
+}
+
+/// The faults of a document with one tool, whose definition is the given one and whose digest fits.
+fn faults_of_definition(definition: &str) -> Vec<String> {
+    let definition = json(definition);
+    faults(&document(
+        vec![http("web")],
+        vec![Tool {
+            definition,
+            ..tool("web", "one")
+        }],
+    ))
 }

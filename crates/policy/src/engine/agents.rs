@@ -37,8 +37,12 @@ pub(super) fn types(principals: &[Principal]) -> Result<AgentTypes, Vec<PolicyEr
         return Err(errors);
     }
     // Never required: a principal that is not configured has none of them.
-    let attributes = known.into_iter().map(|(name, (ty, _))| (name.to_owned(), (ty, false)));
-    Ok(attributes.chain([(NAME.to_owned(), ("String", true))]).collect())
+    let attributes = known
+        .into_iter()
+        .map(|(name, (ty, _))| (name.to_owned(), (ty, false)));
+    Ok(attributes
+        .chain([(NAME.to_owned(), ("String", true))])
+        .collect())
 }
 
 impl AttributeValue {

@@ -43,16 +43,30 @@ impl Values {
         let domains = tools.iter().map(|tool| tool.compliance_domain.clone());
         Self {
             tools: tools.iter().map(|tool| tool.name.clone()).collect(),
-            servers: catalog.servers().iter().map(|server| server.name.clone()).collect(),
-            labels: vocabulary.labels().map(|(name, _)| name.to_owned()).chain(labels).collect(),
-            domains: vocabulary.domains().map(|(name, _)| name.to_owned()).chain(domains).collect(),
+            servers: catalog
+                .servers()
+                .iter()
+                .map(|server| server.name.clone())
+                .collect(),
+            labels: vocabulary
+                .labels()
+                .map(|(name, _)| name.to_owned())
+                .chain(labels)
+                .collect(),
+            domains: vocabulary
+                .domains()
+                .map(|(name, _)| name.to_owned())
+                .chain(domains)
+                .collect(),
             destinations: vec![DESTINATION.to_owned()],
         }
     }
 
     /// The values of an attribute, where they are known.
     fn of_attribute(&self, path: &Path) -> Option<&[String]> {
-        let [name] = path.names.as_slice() else { return None };
+        let [name] = path.names.as_slice() else {
+            return None;
+        };
         match (path.root, name.as_str()) {
             (Root::Resource, "tool_name") | (Root::Context, "after") => Some(&self.tools),
             (Root::Resource, "server") => Some(&self.servers),
@@ -92,7 +106,11 @@ impl Known<'_> {
         target: &Target,
         mentions: &Mentions,
     ) -> (Vec<PolicyError>, Vec<Warning>) {
-        let mut findings = Findings { rule, errors: Vec::new(), warnings: Vec::new() };
+        let mut findings = Findings {
+            rule,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        };
         self.entities(&mut findings, mentions);
         for expression in &mentions.computed {
             findings.add(expression, Cause::Computed(expression.clone()));
@@ -109,10 +127,21 @@ impl Known<'_> {
             }
         }
         for (path, value) in &mentions.compared {
-            if let Some(known) = self.values.of_attribute(path).filter(|known| !known.contains(value)) {
+            if let Some(known) = self
+                .values
+                .of_attribute(path)
+                .filter(|known| !known.contains(value))
+            {
                 let nearest = nearest(value, known.iter().map(String::as_str));
                 let (path, written) = (path.written(), value.clone());
-                findings.add(value, Cause::UnknownValue { path, value: written, nearest });
+                findings.add(
+                    value,
+                    Cause::UnknownValue {
+                        path,
+                        value: written,
+                        nearest,
+                    },
+                );
             }
         }
         if findings.errors.is_empty() && self.never(target, &targets) {
@@ -139,20 +168,36 @@ impl Known<'_> {
                 "Action" => {
                     if id != CALL_TOOL && self.actions.tool(id).is_none() {
                         let nearest = nearest(id, self.actions.names().chain([CALL_TOOL]));
-                        findings.add(id, Cause::UnknownAction { name: id.clone(), nearest });
+                        findings.add(
+                            id,
+                            Cause::UnknownAction {
+                                name: id.clone(),
+                                nearest,
+                            },
+                        );
                     }
                 }
                 "Resource" => {
                     if !self.tools.iter().any(|tool| tool.name == *id) {
                         let nearest = nearest(id, self.tools.iter().map(|tool| tool.name.as_str()));
-                        findings.add(id, Cause::UnknownTool { name: id.clone(), nearest });
+                        findings.add(
+                            id,
+                            Cause::UnknownTool {
+                                name: id.clone(),
+                                nearest,
+                            },
+                        );
                     }
                 }
                 "Agent" => {
                     if !self.principals.contains(id.as_str()) {
                         let nearest = nearest(id, self.principals.iter().copied());
                         let (place, name) = (rule.place_of(id), id.clone());
-                        findings.warnings.push(Warning::UnknownPrincipal { place, name, nearest });
+                        findings.warnings.push(Warning::UnknownPrincipal {
+                            place,
+                            name,
+                            nearest,
+                        });
                     }
                 }
                 _ => findings.add(ty, Cause::UnknownType { name: ty.clone() }),
@@ -165,14 +210,19 @@ impl Known<'_> {
         let unknown = |candidates: &mut dyn Iterator<Item = &str>| {
             let last = names.last().copied().unwrap_or_default();
             let nearest = replacement(path).or_else(|| nearest(last, candidates));
-            Some(Cause::UnknownAttribute { path: path.written(), nearest })
+            Some(Cause::UnknownAttribute {
+                path: path.written(),
+                nearest,
+            })
         };
         match (path.root, names.as_slice()) {
             (Root::Context, []) => Some(Cause::Whole(path.written())),
             (Root::Context, ["arguments"]) => {
                 (path.usage == Usage::Value).then(|| Cause::Whole(path.written()))
             }
-            (Root::Context, ["arguments", parameter @ ..]) => self.parameter(path, parameter, targets),
+            (Root::Context, ["arguments", parameter @ ..]) => {
+                self.parameter(path, parameter, targets)
+            }
             (Root::Context, [name]) if CONTEXT.iter().any(|member| member.name == *name) => None,
             (Root::Context, _) => unknown(&mut CONTEXT.iter().map(|member| member.name)),
             (Root::Resource, [name]) if RESOURCE.iter().any(|(known, _)| known == name) => None,
@@ -213,7 +263,10 @@ impl Known<'_> {
                 let last = names.last().copied().unwrap_or_default();
                 let known = tools.flat_map(|tool| tool.shape.members.keys());
                 let nearest = nearest(last, known.map(String::as_str));
-                Some(Cause::UnknownAttribute { path: path.written(), nearest })
+                Some(Cause::UnknownAttribute {
+                    path: path.written(),
+                    nearest,
+                })
             }
             Some((_, ArgumentType::Record(_))) if path.usage == Usage::Value => {
                 Some(Cause::Whole(path.written()))
@@ -231,21 +284,30 @@ struct Findings<'a> {
 
 impl Findings<'_> {
     fn add(&mut self, word: &str, cause: Cause) {
-        self.errors.push(PolicyError::Policy { place: self.rule.place_of(word), cause });
+        self.errors.push(PolicyError::Policy {
+            place: self.rule.place_of(word),
+            cause,
+        });
     }
 }
 
 /// What documents of the Python cMCP called something that is there under another name.
 fn replacement(path: &Path) -> Option<String> {
     let written = path.written();
-    REPLACED.iter().find(|(old, _)| *old == written).map(|(_, new)| (*new).to_owned())
+    REPLACED
+        .iter()
+        .find(|(old, _)| *old == written)
+        .map(|(_, new)| (*new).to_owned())
 }
 
 const TYPES: [&str; 3] = ["Action", "Agent", "Resource"];
 
 const REPLACED: [(&str, &str); 6] = [
     ("context.session", "context.session_max_sensitivity"),
-    ("context.session_sensitivity", "context.session_max_sensitivity"),
+    (
+        "context.session_sensitivity",
+        "context.session_max_sensitivity",
+    ),
     ("principal.workflow_id", "context.workflow_id"),
     ("resource.requires_baa", "resource.baa_covered"),
     ("resource.server_domain", "resource.compliance_domain"),

@@ -60,7 +60,10 @@ impl Path {
             Root::Context => "context",
             Root::Resource => "resource",
         };
-        std::iter::once(root).chain(self.names.iter().map(String::as_str)).collect::<Vec<_>>().join(".")
+        std::iter::once(root)
+            .chain(self.names.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(".")
     }
 
     /// Whether the other is this attribute, or something below it.
@@ -101,12 +104,20 @@ impl Mentions {
                 self.expression(right);
             }
             Expr::UnaryOp { expr, .. } | Expr::Like { expr, .. } => self.expression(expr),
-            Expr::Is { expr, entity_type, in_expr } => {
+            Expr::Is {
+                expr,
+                entity_type,
+                in_expr,
+            } => {
                 self.types.insert(entity_type.to_string());
                 self.expression(expr);
                 self.all(in_expr);
             }
-            Expr::IfThenElse { cond, then_expr, else_expr } => {
+            Expr::IfThenElse {
+                cond,
+                then_expr,
+                else_expr,
+            } => {
                 self.all([cond, then_expr, else_expr]);
             }
             Expr::Set(elements) => self.all(elements),
@@ -133,7 +144,11 @@ impl Mentions {
         };
         path.extend(names.iter().map(|name| (*name).to_owned()));
         for end in 1..path.len() {
-            self.path(root, path.iter().take(end).cloned().collect(), Usage::Presence);
+            self.path(
+                root,
+                path.iter().take(end).cloned().collect(),
+                Usage::Presence,
+            );
         }
         self.path(root, path, usage);
     }
@@ -171,7 +186,8 @@ impl Mentions {
     }
 
     fn entity(&mut self, entity: &EntityUID) {
-        self.entities.insert((entity.ty.to_string(), entity.eid.to_string()));
+        self.entities
+            .insert((entity.ty.to_string(), entity.eid.to_string()));
     }
 
     fn comparison(&mut self, op: BinaryOp, left: &Expr, right: &Expr) {
@@ -184,10 +200,18 @@ impl Mentions {
             _ => return,
         }
         for (attribute, literal) in [(left, right), (right, left)] {
-            let Expr::GetAttr { .. } = attribute else { continue };
-            let Some((root, names)) = self.chain(attribute) else { continue };
+            let Expr::GetAttr { .. } = attribute else {
+                continue;
+            };
+            let Some((root, names)) = self.chain(attribute) else {
+                continue;
+            };
             for word in words(literal) {
-                let path = Path { root, names: names.clone(), usage: Usage::Value };
+                let path = Path {
+                    root,
+                    names: names.clone(),
+                    usage: Usage::Value,
+                };
                 self.compared.insert((path, word));
             }
         }

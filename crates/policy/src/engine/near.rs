@@ -6,7 +6,12 @@ pub(crate) fn nearest<'a>(
     let far = word.chars().count().div_ceil(3).clamp(1, 4);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                distance(&word.to_lowercase(), &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(distance, _)| *distance <= far)
         .min()
         .map(|(_, candidate)| candidate.to_owned())
@@ -22,7 +27,9 @@ fn distance(from: &str, to: &str) -> usize {
         let mut next = vec![left];
         for (above, other) in row.iter().skip(1).zip(&to) {
             let changed = diagonal.saturating_add(usize::from(char != *other));
-            left = changed.min(above.saturating_add(1)).min(left.saturating_add(1));
+            left = changed
+                .min(above.saturating_add(1))
+                .min(left.saturating_add(1));
             next.push(left);
             diagonal = *above;
         }

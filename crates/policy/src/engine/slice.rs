@@ -27,14 +27,23 @@ pub(crate) struct Studied {
 
 impl Studied {
     pub(crate) fn new(rule: &Rule) -> Self {
-        Self { target: Target::of(&rule.body), mentions: Mentions::of(&rule.body) }
+        Self {
+            target: Target::of(&rule.body),
+            mentions: Mentions::of(&rule.body),
+        }
     }
 
     /// Every action it names.
     pub(crate) fn actions(&self) -> impl Iterator<Item = &str> {
         let scope = self.target.actions.iter().flatten();
-        let conditions = self.mentions.entities.iter().filter(|(ty, _)| ty == "Action");
-        scope.chain(conditions.map(|(_, id)| id)).map(String::as_str)
+        let conditions = self
+            .mentions
+            .entities
+            .iter()
+            .filter(|(ty, _)| ty == "Action");
+        scope
+            .chain(conditions.map(|(_, id)| id))
+            .map(String::as_str)
     }
 
     /// Whether it says the same under every action.
@@ -63,23 +72,36 @@ pub(crate) fn questions(
     let named: Vec<&str> = studied.iter().flat_map(Studied::actions).collect();
     let general = compat == Compat::Off || named.contains(&CALL_TOOL);
     let ask = |index: usize, tool: &Tool| {
-        let own = actions.names().filter(|action| actions.tool(action) == Some(index));
+        let own = actions
+            .names()
+            .filter(|action| actions.tool(action) == Some(index));
         let own: Vec<&str> = own.filter(|action| named.contains(action)).collect();
         let first = (general || own.is_empty()).then_some(CALL_TOOL);
         let mut questions = Vec::new();
         for action in first.into_iter().chain(own) {
             let repeated = !questions.is_empty();
-            let covering = rules.iter().zip(studied).enumerate().filter(|(_, (rule, known))| {
-                known.target.resource.covers(&tool.name)
-                    && known.target.covers_action(&rule.body, action)
-                    && !(repeated && known.ignores_action())
-            });
+            let covering = rules
+                .iter()
+                .zip(studied)
+                .enumerate()
+                .filter(|(_, (rule, known))| {
+                    known.target.resource.covers(&tool.name)
+                        && known.target.covers_action(&rule.body, action)
+                        && !(repeated && known.ignores_action())
+                });
             let rules = covering.map(|(place, _)| place).collect();
-            questions.push(Question { action: types.action(action), rules });
+            questions.push(Question {
+                action: types.action(action),
+                rules,
+            });
         }
         questions
     };
-    tools.iter().enumerate().map(|(index, tool)| ask(index, tool)).collect()
+    tools
+        .iter()
+        .enumerate()
+        .map(|(index, tool)| ask(index, tool))
+        .collect()
 }
 
 /// A question to Cedar.

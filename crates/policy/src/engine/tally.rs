@@ -27,7 +27,9 @@ impl Tally {
         places: &HashMap<PolicyId, usize>,
     ) {
         for id in response.diagnostics().reason() {
-            let Some(place) = places.get(id) else { continue };
+            let Some(place) = places.get(id) else {
+                continue;
+            };
             match rules.get(*place) {
                 Some(rule) if rule.permits() => self.permits.insert(*place),
                 Some(_) | None => self.forbids.insert(*place),
@@ -52,7 +54,10 @@ impl Tally {
         redactions: impl FnOnce() -> Vec<JsonPath>,
     ) -> Decision {
         let named = |places: &mut dyn Iterator<Item = usize>| -> Vec<String> {
-            places.filter_map(|place| rules.get(place)).map(|rule| rule.id.clone()).collect()
+            places
+                .filter_map(|place| rules.get(place))
+                .map(|rule| rule.id.clone())
+                .collect()
         };
         if self.permitted() {
             let permits = self.permits.iter().filter_map(|place| rules.get(*place));
@@ -67,7 +72,10 @@ impl Tally {
         }
         let advice = merged(self.forbids.iter().filter_map(|place| rules.get(*place)));
         let (policies, escalation) = if self.failed.is_empty() {
-            (named(&mut self.forbids.iter().copied()), Escalation::of(&advice))
+            (
+                named(&mut self.forbids.iter().copied()),
+                Escalation::of(&advice),
+            )
         } else {
             (named(&mut self.failed.keys().copied()), None)
         };

@@ -47,7 +47,11 @@ impl Scope {
 impl Target {
     pub(crate) fn of(policy: &Template) -> Self {
         let is = |found: &dyn std::fmt::Display, ty: &str| {
-            if found.to_string() == ty { Scope::Any } else { Scope::Nothing }
+            if found.to_string() == ty {
+                Scope::Any
+            } else {
+                Scope::Nothing
+            }
         };
         let principal = match &policy.principal {
             PrincipalConstraint::Any => Scope::Any,
@@ -74,11 +78,18 @@ impl Target {
         let actions = match &policy.action {
             ActionConstraint::Any => None,
             ActionConstraint::Eq(action) => Some(vec![action.eid.to_string()]),
-            ActionConstraint::In(actions) => {
-                Some(actions.iter().map(|action| action.eid.to_string()).collect())
-            }
+            ActionConstraint::In(actions) => Some(
+                actions
+                    .iter()
+                    .map(|action| action.eid.to_string())
+                    .collect(),
+            ),
         };
-        Self { principal, resource, actions }
+        Self {
+            principal,
+            resource,
+            actions,
+        }
     }
 
     /// Whether it covers that action. Every tool's own action is in `call_tool`, which `in` sees
@@ -118,7 +129,11 @@ pub(crate) fn scope_entities(policy: &Template) -> Vec<(String, String)> {
         ActionConstraint::Eq(action) => vec![pair(action)],
         ActionConstraint::In(actions) => actions.iter().map(pair).collect(),
     };
-    principal.into_iter().chain(resource).chain(actions).collect()
+    principal
+        .into_iter()
+        .chain(resource)
+        .chain(actions)
+        .collect()
 }
 
 /// The entity types that a policy's scope tests for.

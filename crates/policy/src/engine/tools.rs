@@ -42,7 +42,12 @@ pub(crate) fn tools(catalog: &Catalog, types: &Types) -> Vec<Tool> {
             })
         })
         .collect();
-    let mut known = union(tools.iter().filter(|tool| !tool.exception).map(|tool| &tool.shape));
+    let mut known = union(
+        tools
+            .iter()
+            .filter(|tool| !tool.exception)
+            .map(|tool| &tool.shape),
+    );
     known.others = Others::Allowed;
     for tool in tools.iter_mut().filter(|tool| tool.exception) {
         tool.shape = known.clone();
@@ -68,7 +73,9 @@ impl Actions {
                 if action == CALL_TOOL {
                     errors.push(PolicyError::ToolNamedAction(tool.name.clone()));
                 }
-                let other = actions.insert(action.clone(), index).filter(|other| *other != index);
+                let other = actions
+                    .insert(action.clone(), index)
+                    .filter(|other| *other != index);
                 if let Some(other) = other.and_then(|other| tools.get(other)) {
                     errors.push(PolicyError::ActionTwice {
                         action,
@@ -78,7 +85,11 @@ impl Actions {
                 }
             }
         }
-        if errors.is_empty() { Ok(Self(actions)) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(Self(actions))
+        } else {
+            Err(errors)
+        }
     }
 
     /// The tool whose action it is.

@@ -59,16 +59,31 @@ impl Validation<'_> {
     }
 
     /// The schema of calls to these tools, with those of their own actions that are wanted.
-    pub(super) fn schema(&self, targets: &BTreeSet<usize>, wanted: impl Fn(&str) -> bool) -> String {
+    pub(super) fn schema(
+        &self,
+        targets: &BTreeSet<usize>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> String {
         let tools = targets.iter().filter_map(|index| self.tools.get(*index));
         let general = union(tools.filter(|tool| !tool.exception).map(|tool| &tool.shape));
         let mut text = SchemaText::new(self.agent);
-        text.declare(&Declaration { action: CALL_TOOL, member_of: None, arguments: &general });
+        text.declare(&Declaration {
+            action: CALL_TOOL,
+            member_of: None,
+            arguments: &general,
+        });
         for action in self.actions.names().filter(|action| wanted(action)) {
-            let tool = self.actions.tool(action).filter(|index| targets.contains(index));
+            let tool = self
+                .actions
+                .tool(action)
+                .filter(|index| targets.contains(index));
             if let Some(tool) = tool.and_then(|index| self.tools.get(index)) {
                 let member_of = Some(CALL_TOOL);
-                text.declare(&Declaration { action, member_of, arguments: &tool.shape });
+                text.declare(&Declaration {
+                    action,
+                    member_of,
+                    arguments: &tool.shape,
+                });
             }
         }
         text.finish()
@@ -76,20 +91,33 @@ impl Validation<'_> {
 }
 
 fn invalid(rule: &Rule, error: &DetailedError) -> PolicyError {
-    let offset = error.source_locations.first().map_or(0, |label| label.loc.start);
+    let offset = error
+        .source_locations
+        .first()
+        .map_or(0, |label| label.loc.start);
     let place = rule.place_at(rule.line_at(offset));
     let prefix = format!("for policy `{}`", rule.id);
-    let message = error.message.strip_prefix(&prefix).unwrap_or(&error.message);
+    let message = error
+        .message
+        .strip_prefix(&prefix)
+        .unwrap_or(&error.message);
     let message = message.trim_start_matches([',', ':', ' ']).to_owned();
-    let help = remedy(&error.message).map(ToOwned::to_owned).or_else(|| error.help.clone());
-    PolicyError::Policy { place, cause: Cause::Invalid { message, help } }
+    let help = remedy(&error.message)
+        .map(ToOwned::to_owned)
+        .or_else(|| error.help.clone());
+    PolicyError::Policy {
+        place,
+        cause: Cause::Invalid { message, help },
+    }
 }
 
 /// Remedies that know what policies are written for here.
 fn remedy(message: &str) -> Option<&'static str> {
     if message.contains("unable to guarantee safety of access to optional attribute") {
         Some("parameters may be absent: write `context.arguments has x && context.arguments.x …`")
-    } else if message.contains("expected __cedar::internal::AnyEntity") || message.contains("unexpected type: expected an entity") {
+    } else if message.contains("expected __cedar::internal::AnyEntity")
+        || message.contains("unexpected type: expected an entity")
+    {
         Some("`in` is for entities: write `[\"a\", \"b\"].contains(resource.tool_name)`")
     } else {
         None
@@ -104,7 +132,10 @@ fn judge(
 ) {
     match warning {
         ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_) => {
-            errors.push(PolicyError::Policy { place: rule.place(), cause: Cause::Never });
+            errors.push(PolicyError::Policy {
+                place: rule.place(),
+                cause: Cause::Never,
+            });
         }
         ValidationWarning::BidiCharsInString(_) | ValidationWarning::BidiCharsInIdentifier(_) => {
             errors.push(invalid(rule, &DetailedError::from(warning)));
@@ -114,7 +145,10 @@ fn judge(
         | ValidationWarning::ConfusableIdentifier(_)
         | _ => {
             let message = DetailedError::from(warning).message;
-            warnings.push(Warning::Doubtful { place: rule.place(), message });
+            warnings.push(Warning::Doubtful {
+                place: rule.place(),
+                message,
+            });
         }
     }
 }

@@ -2,11 +2,7 @@
 
 use cedar_policy::{Effect, Request};
 
-use super::{
-    Engine, Principal,
-    slice::Slice,
-    tools::Tool,
-};
+use super::{Engine, Principal, slice::Slice, tools::Tool};
 use crate::request::unknown_context;
 
 impl Engine {
@@ -28,10 +24,15 @@ impl Engine {
         let mut possible = false;
         for Slice { action, policies } in slices {
             let (action, resource) = (action.clone(), tool.uid.clone());
-            let request = Request::new(agent.clone(), action, resource, context.clone(), None).ok()?;
-            let answer = self.authorizer.is_authorized_partial(&request, policies, entities);
+            let request =
+                Request::new(agent.clone(), action, resource, context.clone(), None).ok()?;
+            let answer = self
+                .authorizer
+                .is_authorized_partial(&request, policies, entities);
             if answer.definitely_errored().next().is_some()
-                || answer.definitely_satisfied().any(|policy| policy.effect() == Effect::Forbid)
+                || answer
+                    .definitely_satisfied()
+                    .any(|policy| policy.effect() == Effect::Forbid)
             {
                 return Some(false);
             }

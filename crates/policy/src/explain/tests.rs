@@ -23,17 +23,26 @@ when { context.arguments has amount && context.arguments.amount > 1000 };
 "#;
 
 fn tools() -> Vec<crate::catalog::Tool> {
-    vec![tool("read", "{}"), tool("pay", r#"{"amount": {"type": "integer"}}"#)]
+    vec![
+        tool("read", "{}"),
+        tool("pay", r#"{"amount": {"type": "integer"}}"#),
+    ]
 }
 
 fn explained(name: &str, arguments: &str) -> Explanation {
     let world = world(POLICIES, tools());
     let (anonymous, arguments) = (Principal::anonymous(), json(arguments));
-    world.engine.explain(&world.facts(&anonymous, name, &arguments))
+    world
+        .engine
+        .explain(&world.facts(&anonymous, name, &arguments))
 }
 
 fn because(explanation: &Explanation, id: &str) -> (Outcome, String) {
-    let trace = explanation.policies.iter().find(|trace| trace.policy == id).unwrap();
+    let trace = explanation
+        .policies
+        .iter()
+        .find(|trace| trace.policy == id)
+        .unwrap();
     (trace.outcome, trace.because.clone())
 }
 
@@ -45,14 +54,35 @@ fn every_policy_says_why_it_matched_or_did_not() {
     assert_eq!(told.advice["approver"], "zoe@example.com");
     assert_eq!(
         because(&told, "reads"),
-        (Outcome::ConditionFalse, r#"`when`: `(resource.tool_name) != "pay"` does not hold"#.to_owned())
+        (
+            Outcome::ConditionFalse,
+            r#"`when`: `(resource.tool_name) != "pay"` does not hold"#.to_owned()
+        )
     );
     let (outcome, why) = because(&told, "payments");
     assert_eq!(outcome, Outcome::ConditionFalse);
-    assert!(why.starts_with("`unless`: ") && why.ends_with(" holds"), "{why}");
-    assert_eq!(because(&told, "bob"), (Outcome::OutOfScope, "it is not about principal `anonymous`".to_owned()));
-    assert_eq!(because(&told, "large"), (Outcome::Matched, "its scope and conditions hold for this call".to_owned()));
-    assert_eq!((told.policies[3].file.as_str(), told.policies[3].line), ("p.cedar", 13));
+    assert!(
+        why.starts_with("`unless`: ") && why.ends_with(" holds"),
+        "{why}"
+    );
+    assert_eq!(
+        because(&told, "bob"),
+        (
+            Outcome::OutOfScope,
+            "it is not about principal `anonymous`".to_owned()
+        )
+    );
+    assert_eq!(
+        because(&told, "large"),
+        (
+            Outcome::Matched,
+            "its scope and conditions hold for this call".to_owned()
+        )
+    );
+    assert_eq!(
+        (told.policies[3].file.as_str(), told.policies[3].line),
+        ("p.cedar", 13)
+    );
 }
 
 #[test]
@@ -60,7 +90,13 @@ fn a_permitted_call_names_its_permits() {
     let told = explained("read", "{}");
     assert_eq!(told.effect, "permit");
     assert_eq!(told.summary, "permitted by `reads`; no policy forbids it");
-    assert_eq!(because(&told, "payments"), (Outcome::OutOfScope, "it is not about tool `read`".to_owned()));
+    assert_eq!(
+        because(&told, "payments"),
+        (
+            Outcome::OutOfScope,
+            "it is not about tool `read`".to_owned()
+        )
+    );
 }
 
 #[test]
@@ -79,7 +115,12 @@ fn an_explanation_agrees_with_the_decision() {
     let world = world(POLICIES, tools());
     let bob = principal("bob", &[]);
     for who in [Principal::anonymous(), bob] {
-        for (name, arguments) in [("read", "{}"), ("pay", "{}"), ("pay", r#"{"amount": 500}"#), ("pay", r#"{"amount": 5000}"#)] {
+        for (name, arguments) in [
+            ("read", "{}"),
+            ("pay", "{}"),
+            ("pay", r#"{"amount": 500}"#),
+            ("pay", r#"{"amount": 5000}"#),
+        ] {
             let arguments = json(arguments);
             let facts = world.facts(&who, name, &arguments);
             let decision = world.engine.decide(&facts);

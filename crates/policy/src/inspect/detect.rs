@@ -32,12 +32,16 @@ pub(crate) fn detect(text: &str, families: &[Family], tally: &mut Tally) {
 }
 
 fn keywords(text: &str, families: &[Family], tally: &mut Tally) {
-    let Some(automaton) = AUTOMATON.as_ref() else { return };
+    let Some(automaton) = AUTOMATON.as_ref() else {
+        return;
+    };
     // The end of each rule's last match: one thing is counted once, however many keywords it has.
     let mut ends = [0_usize; KEYWORDS.len()];
     for found in automaton.find_overlapping_iter(text) {
         let index = found.pattern().as_usize();
-        let (Some(keyword), Some(end)) = (KEYWORDS.get(index), ends.get_mut(index)) else { continue };
+        let (Some(keyword), Some(end)) = (KEYWORDS.get(index), ends.get_mut(index)) else {
+            continue;
+        };
         if found.start() < *end || !families.contains(&keyword.rule.family()) {
             continue;
         }

@@ -23,17 +23,28 @@ pub(super) fn redact(
         return Ok(Vec::new());
     }
     for with in [Replacement::Mark, Replacement::Removal, Replacement::Null] {
-        let mut redaction = Redaction { paths, with, hit: BTreeSet::new(), words: BTreeSet::new() };
+        let mut redaction = Redaction {
+            paths,
+            with,
+            hit: BTreeSet::new(),
+            words: BTreeSet::new(),
+        };
         let mut copy = result.clone();
         let is_clean = redaction.apply(&mut copy).is_ok();
-        if is_clean && structured(&copy).is_none_or(|structured| approved.check_output(structured).is_ok()) {
+        if is_clean
+            && structured(&copy).is_none_or(|structured| approved.check_output(structured).is_ok())
+        {
             if !redaction.hit.is_empty() {
                 *result = copy;
             }
             return Ok(redaction.hit.into_iter().collect());
         }
     }
-    let paths = paths.iter().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
+    let paths = paths
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("`, `");
     Err(InspectError::Redaction { paths })
 }
 
@@ -50,7 +61,11 @@ impl Redaction<'_> {
     fn apply(&mut self, result: &mut Value) -> Result<(), BuildError> {
         for path in self.paths {
             // The whole structured output is an object to clients: it goes, or stays.
-            let with = if path.is_member(STRUCTURED) { Replacement::Removal } else { self.with };
+            let with = if path.is_member(STRUCTURED) {
+                Replacement::Removal
+            } else {
+                self.with
+            };
             self.take(path, path, result, with);
         }
         each_text(result, &mut |text| self.document(text));
@@ -61,7 +76,9 @@ impl Redaction<'_> {
 
     /// Redacts a text that is JSON, as a copy of the structured output.
     fn document(&mut self, text: &mut String) {
-        let Some(mut document) = disagree::document(text) else { return };
+        let Some(mut document) = disagree::document(text) else {
+            return;
+        };
         let mut changed = false;
         for path in self.paths {
             if path.is_member(STRUCTURED) {
@@ -79,10 +96,19 @@ impl Redaction<'_> {
         }
     }
 
-    fn take(&mut self, path: &JsonPath, place: &JsonPath, value: &mut Value, with: Replacement) -> bool {
+    fn take(
+        &mut self,
+        path: &JsonPath,
+        place: &JsonPath,
+        value: &mut Value,
+        with: Replacement,
+    ) -> bool {
         let found = place.found_in(value);
         if found {
-            place.replace(value, with).iter().for_each(|taken| scalars(taken, &mut self.words));
+            place
+                .replace(value, with)
+                .iter()
+                .for_each(|taken| scalars(taken, &mut self.words));
             self.hit.insert(path.to_string());
         }
         found
@@ -92,15 +118,22 @@ impl Redaction<'_> {
 /// Where a path into the result can be in a text that repeats the structured output: at the root, in
 /// what is wrapped as `result`, in one element of that.
 fn in_document(path: &JsonPath) -> Vec<JsonPath> {
-    let Some(root) = path.below(STRUCTURED) else { return Vec::new() };
+    let Some(root) = path.below(STRUCTURED) else {
+        return Vec::new();
+    };
     let wrapped = root.below("result");
     let element = wrapped.as_ref().and_then(JsonPath::below_element);
-    [Some(root), wrapped, element].into_iter().flatten().collect()
+    [Some(root), wrapped, element]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The texts of a result that a person or a model reads, structured output aside.
 fn each_text(result: &mut Value, change: &mut dyn FnMut(&mut String)) {
-    let Some(object) = result.as_object_mut() else { return };
+    let Some(object) = result.as_object_mut() else {
+        return;
+    };
     for (_, value) in object.iter_mut().filter(|(name, _)| *name != STRUCTURED) {
         strings(value, change);
     }
@@ -110,9 +143,14 @@ fn strings(value: &mut Value, change: &mut dyn FnMut(&mut String)) {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
         Value::String(text) => change(text),
-        Value::Array(elements) => elements.iter_mut().for_each(|element| strings(element, change)),
+        Value::Array(elements) => elements
+            .iter_mut()
+            .for_each(|element| strings(element, change)),
         Value::Object(object) => {
-            for (_, value) in object.iter_mut().filter(|(name, _)| !NOT_TEXT.contains(name)) {
+            for (_, value) in object
+                .iter_mut()
+                .filter(|(name, _)| !NOT_TEXT.contains(name))
+            {
                 strings(value, change);
             }
         }
@@ -144,21 +182,32 @@ enum Sweep {
 
 impl Sweep {
     fn new(words: &BTreeSet<String>) -> Result<Self, BuildError> {
-        let long = words.iter().filter(|word| word.chars().count() >= SHORTEST && *word != Replacement::MARK);
+        let long = words
+            .iter()
+            .filter(|word| word.chars().count() >= SHORTEST && *word != Replacement::MARK);
         // As they are, and as they stand inside a JSON string.
         let escaped = |word: &String| {
             let quoted = Value::from(word.as_str()).to_string();
-            quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(str::to_owned)
+            quoted
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'))
+                .map(str::to_owned)
         };
-        let patterns: BTreeSet<String> =
-            long.flat_map(|word| [Some(word.clone()), escaped(word)]).flatten().collect();
+        let patterns: BTreeSet<String> = long
+            .flat_map(|word| [Some(word.clone()), escaped(word)])
+            .flatten()
+            .collect();
         if patterns.is_empty() {
             return Ok(Self::Nothing);
         }
         if patterns.iter().map(String::len).sum::<usize>() > MOST_BYTES {
             return Ok(Self::All);
         }
-        Ok(Self::Words(AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns)?))
+        Ok(Self::Words(
+            AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(patterns)?,
+        ))
     }
 
     fn clean(&self, text: &mut String) {

@@ -13,7 +13,12 @@ pub enum Family {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Injection, Self::Personal, Self::Secret, Self::Structure];
+    pub const ALL: [Self; 4] = [
+        Self::Injection,
+        Self::Personal,
+        Self::Secret,
+        Self::Structure,
+    ];
 }
 
 macro_rules! rules {

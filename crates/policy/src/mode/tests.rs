@@ -5,7 +5,10 @@ fn every_mode_is_read_back_from_its_word() {
     for mode in [Mode::Advisory, Mode::Enforcing, Mode::Silent] {
         assert_eq!(mode.to_string().parse(), Ok(mode));
     }
-    assert_eq!("Enforcing".parse::<Mode>(), Err(UnknownMode("Enforcing".to_owned())));
+    assert_eq!(
+        "Enforcing".parse::<Mode>(),
+        Err(UnknownMode("Enforcing".to_owned()))
+    );
     assert_eq!(Mode::default(), Mode::Enforcing);
 }
 

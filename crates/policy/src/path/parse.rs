@@ -11,9 +11,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Step>, PathError> {
 
 /// Whether a name needs no quotes.
 pub(super) fn is_plain(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(is_word)
+    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(is_word)
 }
 
 struct Parser<'a> {
@@ -33,7 +31,11 @@ impl<'a> Parser<'a> {
             }
             steps.push(self.step()?);
         }
-        if steps.is_empty() { Err(PathErrorKind::Everything) } else { Ok(steps) }
+        if steps.is_empty() {
+            Err(PathErrorKind::Everything)
+        } else {
+            Ok(steps)
+        }
     }
 
     fn step(&mut self) -> Result<Step, PathErrorKind> {
@@ -52,7 +54,11 @@ impl<'a> Parser<'a> {
             Some(c) if c.is_ascii_digit() => self.index()?,
             Some(_) | None => return Err(PathErrorKind::Step),
         };
-        if self.skip("]") { Ok(step) } else { Err(PathErrorKind::Step) }
+        if self.skip("]") {
+            Ok(step)
+        } else {
+            Err(PathErrorKind::Step)
+        }
     }
 
     fn plain(&mut self) -> Result<Step, PathErrorKind> {
@@ -89,13 +95,21 @@ impl<'a> Parser<'a> {
     }
 
     fn index(&mut self) -> Result<Step, PathErrorKind> {
-        let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
-        let (digits, rest) = self.rest.split_at_checked(end).ok_or(PathErrorKind::Index)?;
+        let end = self
+            .rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(self.rest.len());
+        let (digits, rest) = self
+            .rest
+            .split_at_checked(end)
+            .ok_or(PathErrorKind::Index)?;
         if digits.len() > 1 && digits.starts_with('0') {
             return Err(PathErrorKind::Index);
         }
         let index = digits.parse::<u32>().ok().filter(|index| *index < 1 << 31);
-        let index = index.and_then(|index| usize::try_from(index).ok()).ok_or(PathErrorKind::Index)?;
+        let index = index
+            .and_then(|index| usize::try_from(index).ok())
+            .ok_or(PathErrorKind::Index)?;
         self.rest = rest;
         Ok(Step::Index(index))
     }

@@ -17,7 +17,15 @@ fn fault(text: &str) -> (usize, PathErrorKind) {
 
 #[test]
 fn a_path_is_written_as_it_was_read() {
-    for text in ["$.a", "$.a.b[*].c[0]", "$[\"odd name\"][3]", "$[\"a\\\"b\\\\c\"]", "$.straße", "$[0]", "$[\"0\"]"] {
+    for text in [
+        "$.a",
+        "$.a.b[*].c[0]",
+        "$[\"odd name\"][3]",
+        "$[\"a\\\"b\\\\c\"]",
+        "$.straße",
+        "$[0]",
+        "$[\"0\"]",
+    ] {
         assert_eq!(path(text).to_string(), text);
     }
     assert_eq!(path("$['a'].*").to_string(), "$.a[*]");
@@ -39,7 +47,10 @@ fn what_is_no_path_is_refused_with_its_place() {
     assert_eq!(fault("$[\"a\\n\"]"), (3, PathErrorKind::Quote));
     assert_eq!(fault("$.a b"), (4, PathErrorKind::Step));
     assert_eq!(fault("$.1"), (3, PathErrorKind::Step));
-    assert_eq!(fault(&format!("${}", ".a".repeat(33))).1, PathErrorKind::Long);
+    assert_eq!(
+        fault(&format!("${}", ".a".repeat(33))).1,
+        PathErrorKind::Long
+    );
 }
 
 #[test]
@@ -64,8 +75,18 @@ fn every_named_place_is_replaced_and_what_was_there_returned() {
 #[test]
 fn removal_keeps_the_places_of_array_elements() {
     let mut value = json(r#"{"a":[1,2],"b":{"c":1,"d":2}}"#);
-    assert_eq!(path("$.a[0]").replace(&mut value, Replacement::Removal).len(), 1);
-    assert_eq!(path("$.b.c").replace(&mut value, Replacement::Removal).len(), 1);
+    assert_eq!(
+        path("$.a[0]")
+            .replace(&mut value, Replacement::Removal)
+            .len(),
+        1
+    );
+    assert_eq!(
+        path("$.b.c")
+            .replace(&mut value, Replacement::Removal)
+            .len(),
+        1
+    );
     assert_eq!(value.to_string(), r#"{"a":[null,2],"b":{"d":2}}"#);
     path("$.b[*]").replace(&mut value, Replacement::Removal);
     assert_eq!(value.to_string(), r#"{"a":[null,2],"b":{}}"#);
@@ -74,9 +95,19 @@ fn removal_keeps_the_places_of_array_elements() {
 #[test]
 fn a_path_that_names_nothing_changes_nothing() {
     let mut value = json(r#"{"a":{"b":[1]}}"#);
-    for text in ["$.x", "$.a[0]", "$.a.b.c", "$.a.b[1]", "$.a.b[*].c", "$.a[*].c"] {
+    for text in [
+        "$.x",
+        "$.a[0]",
+        "$.a.b.c",
+        "$.a.b[1]",
+        "$.a.b[*].c",
+        "$.a[*].c",
+    ] {
         assert!(!path(text).found_in(&value), "{text}");
-        assert!(path(text).replace(&mut value, Replacement::Null).is_empty(), "{text}");
+        assert!(
+            path(text).replace(&mut value, Replacement::Null).is_empty(),
+            "{text}"
+        );
     }
     assert!(path("$.a.b[0]").found_in(&value));
     assert_eq!(value.to_string(), r#"{"a":{"b":[1]}}"#);
@@ -84,7 +115,10 @@ fn a_path_that_names_nothing_changes_nothing() {
 
 #[test]
 fn the_rest_of_a_path_can_be_applied_below_its_first_step() {
-    assert_eq!(path("$.structuredContent.a[0]").below("structuredContent"), Some(path("$.a[0]")));
+    assert_eq!(
+        path("$.structuredContent.a[0]").below("structuredContent"),
+        Some(path("$.a[0]"))
+    );
     assert_eq!(path("$.structuredContent").below("structuredContent"), None);
     assert_eq!(path("$.a[*].b").below("structuredContent"), None);
     assert_eq!(path("$[*].b").below_element(), Some(path("$.b")));

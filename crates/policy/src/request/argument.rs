@@ -30,7 +30,9 @@ pub enum ArgumentError {
     #[error("it is null: leave it out instead")]
     Null,
     /// A number that policy cannot hold.
-    #[error("it is beyond the range that policy can compare (integers of 64 bits, numbers up to 9.2e14)")]
+    #[error(
+        "it is beyond the range that policy can compare (integers of 64 bits, numbers up to 9.2e14)"
+    )]
     Range,
     /// Not a value that Cedar takes.
     #[error("it cannot be given to policy")]
@@ -50,7 +52,10 @@ pub enum ArgumentError {
 
 impl ArgumentFault {
     pub(super) fn whole(error: ArgumentError) -> Self {
-        Self { path: String::new(), error }
+        Self {
+            path: String::new(),
+            error,
+        }
     }
 }
 
@@ -83,7 +88,10 @@ pub(super) fn typed(shape: &Shape, arguments: &Value) -> Result<Arguments, Vec<A
         }
     };
     match record {
-        Some(record) if typing.faults.is_empty() => Ok(Arguments { record, nulls: typing.nulls }),
+        Some(record) if typing.faults.is_empty() => Ok(Arguments {
+            record,
+            nulls: typing.nulls,
+        }),
         _ => Err(typing.faults),
     }
 }
@@ -113,7 +121,9 @@ impl Typing {
             }
             self.path.pop();
         }
-        RestrictedExpression::new_record(pairs).ok().or_else(|| self.fault(ArgumentError::Refused))
+        RestrictedExpression::new_record(pairs)
+            .ok()
+            .or_else(|| self.fault(ArgumentError::Refused))
     }
 
     fn nullable(
@@ -151,7 +161,10 @@ impl Typing {
                 | ArgumentType::Set(_)
                 | ArgumentType::String,
                 _,
-            ) => self.fault(ArgumentError::Type { found: kind(value), expected: expected(ty) }),
+            ) => self.fault(ArgumentError::Type {
+                found: kind(value),
+                expected: expected(ty),
+            }),
         }
     }
 
@@ -178,7 +191,10 @@ impl Typing {
 
     fn fault(&mut self, error: ArgumentError) -> Option<RestrictedExpression> {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(ArgumentFault { path: self.path.join("."), error });
+            self.faults.push(ArgumentFault {
+                path: self.path.join("."),
+                error,
+            });
         }
         None
     }
@@ -190,11 +206,17 @@ pub(super) fn loose(arguments: &Value) -> Result<Arguments, Vec<ArgumentFault>> 
     let record = match arguments {
         Value::Object(_) => loose_value(arguments),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(ArgumentError::Type { found: kind(arguments), expected: "an object" })
+            Err(ArgumentError::Type {
+                found: kind(arguments),
+                expected: "an object",
+            })
         }
     };
     match record {
-        Ok(record) => Ok(Arguments { record, nulls: Vec::new() }),
+        Ok(record) => Ok(Arguments {
+            record,
+            nulls: Vec::new(),
+        }),
         Err(error) => Err(vec![ArgumentFault::whole(error)]),
     }
 }
@@ -212,7 +234,10 @@ fn loose_value(value: &Value) -> Result<RestrictedExpression, ArgumentError> {
         }
         Value::String(text) => string(text),
         Value::Array(values) => {
-            let elements = values.iter().filter(|value| !value.is_null()).map(loose_value);
+            let elements = values
+                .iter()
+                .filter(|value| !value.is_null())
+                .map(loose_value);
             RestrictedExpression::new_set(elements.collect::<Result<Vec<_>, _>>()?)
         }
         Value::Object(members) => {

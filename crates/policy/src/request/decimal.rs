@@ -24,7 +24,13 @@ pub(super) fn spell(number: &Number) -> Result<String, ArgumentError> {
     let count = |length: usize| i64::try_from(length).map_err(|_| ArgumentError::Range);
     let power = exponent
         .parse::<i64>()
-        .map_err(|_| if too_fine { ArgumentError::Digits } else { ArgumentError::Range })?
+        .map_err(|_| {
+            if too_fine {
+                ArgumentError::Digits
+            } else {
+                ArgumentError::Range
+            }
+        })?
         .saturating_sub(count(fraction.len())?)
         .saturating_add(count(digits.len().saturating_sub(significant.len()))?);
     if power < -SCALE {

@@ -13,7 +13,10 @@ pub(super) fn shape(schema: &Value) -> Shape {
     let root = Inference { root: schema };
     match root.resolve(schema, MAX_DEPTH) {
         Some(schema) => root.members(schema, MAX_DEPTH),
-        None => Shape { others: Others::Allowed, ..Shape::default() },
+        None => Shape {
+            others: Others::Allowed,
+            ..Shape::default()
+        },
     }
 }
 
@@ -27,19 +30,30 @@ impl<'a> Inference<'a> {
         let declared = schema.get("properties").and_then(Value::as_object);
         let members = declared.map_or_else(Default::default, |declared| {
             let parameter = |schema| self.parameter(schema, depth);
-            declared.iter().map(|(name, schema)| (name.to_owned(), parameter(schema))).collect()
+            declared
+                .iter()
+                .map(|(name, schema)| (name.to_owned(), parameter(schema)))
+                .collect()
         });
         let extensible = match schema.get("additionalProperties") {
             None | Some(Value::Bool(false)) => false,
             Some(_) => true,
         };
-        let elsewhere = DECLARE_ELSEWHERE.iter().any(|keyword| schema.get(keyword).is_some());
-        let others = if extensible || elsewhere { Others::Allowed } else { Others::Refused };
+        let elsewhere = DECLARE_ELSEWHERE
+            .iter()
+            .any(|keyword| schema.get(keyword).is_some());
+        let others = if extensible || elsewhere {
+            Others::Allowed
+        } else {
+            Others::Refused
+        };
         Shape { members, others }
     }
 
     fn parameter(self, schema: &'a Value, depth: usize) -> Parameter {
-        let Some(depth) = depth.checked_sub(1) else { return Parameter::Untyped(Untyped::Deep) };
+        let Some(depth) = depth.checked_sub(1) else {
+            return Parameter::Untyped(Untyped::Deep);
+        };
         let Some(schema) = self.resolve(schema, depth) else {
             return Parameter::Untyped(Untyped::Reference);
         };
@@ -72,7 +86,11 @@ impl<'a> Inference<'a> {
             Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
         };
-        let null = if names.contains(&"null") { Nullable::Yes } else { Nullable::No };
+        let null = if names.contains(&"null") {
+            Nullable::Yes
+        } else {
+            Nullable::No
+        };
         let others: Vec<&str> = names.into_iter().filter(|name| *name != "null").collect();
         let typed = |ty| Parameter::Typed { ty, null };
         match others.as_slice() {
@@ -126,13 +144,25 @@ impl<'a> Inference<'a> {
         if schema.get("prefixItems").is_some() {
             return Parameter::Untyped(Untyped::Elements);
         }
-        match schema.get("items").map(|items| self.parameter(items, depth)) {
-            Some(Parameter::Typed { ty, null: Nullable::No }) => {
-                Parameter::Typed { ty: ArgumentType::Set(Box::new(ty)), null }
-            }
-            Some(Parameter::Typed { null: Nullable::Yes, .. } | Parameter::Untyped(_)) | None => {
-                Parameter::Untyped(Untyped::Elements)
-            }
+        match schema
+            .get("items")
+            .map(|items| self.parameter(items, depth))
+        {
+            Some(Parameter::Typed {
+                ty,
+                null: Nullable::No,
+            }) => Parameter::Typed {
+                ty: ArgumentType::Set(Box::new(ty)),
+                null,
+            },
+            Some(
+                Parameter::Typed {
+                    null: Nullable::Yes,
+                    ..
+                }
+                | Parameter::Untyped(_),
+            )
+            | None => Parameter::Untyped(Untyped::Elements),
         }
     }
 
@@ -142,7 +172,10 @@ impl<'a> Inference<'a> {
         if shape.members.is_empty() && !closed {
             return Parameter::Untyped(Untyped::FreeForm);
         }
-        Parameter::Typed { ty: ArgumentType::Record(shape), null }
+        Parameter::Typed {
+            ty: ArgumentType::Record(shape),
+            null,
+        }
     }
 
     /// The schema that a chain of local references leads to.

@@ -28,15 +28,23 @@ fn merge(all: &mut Shape, shape: &Shape) {
 fn both(one: &Parameter, other: &Parameter) -> Parameter {
     match (one, other) {
         (Parameter::Untyped(why), _) | (_, Parameter::Untyped(why)) => Parameter::Untyped(*why),
-        (Parameter::Typed { ty: one, null }, Parameter::Typed { ty: other, null: also }) => {
-            match common(one, other) {
-                Some(ty) => {
-                    let null = if *also == Nullable::Yes { Nullable::Yes } else { *null };
-                    Parameter::Typed { ty, null }
-                }
-                None => Parameter::Untyped(Untyped::Clash),
+        (
+            Parameter::Typed { ty: one, null },
+            Parameter::Typed {
+                ty: other,
+                null: also,
+            },
+        ) => match common(one, other) {
+            Some(ty) => {
+                let null = if *also == Nullable::Yes {
+                    Nullable::Yes
+                } else {
+                    *null
+                };
+                Parameter::Typed { ty, null }
             }
-        }
+            None => Parameter::Untyped(Untyped::Clash),
+        },
     }
 }
 

@@ -25,7 +25,11 @@ impl SchemaText {
         let mut text = Self::default();
         text.line("entity Agent = {");
         for (name, (ty, always)) in agent {
-            text.line(&format!("  {}{}: {ty},", quote(name), if *always { "" } else { "?" }));
+            text.line(&format!(
+                "  {}{}: {ty},",
+                quote(name),
+                if *always { "" } else { "?" }
+            ));
         }
         text.line("};");
         text.line("entity Resource = {");
@@ -38,7 +42,11 @@ impl SchemaText {
 
     /// Adds an action.
     pub(crate) fn declare(&mut self, declaration: &Declaration<'_>) {
-        let Declaration { action, member_of, arguments } = declaration;
+        let Declaration {
+            action,
+            member_of,
+            arguments,
+        } = declaration;
         let group = member_of.map_or_else(String::new, |of| format!(" in [{}]", quote(of)));
         self.line(&format!("action {}{group} appliesTo {{", quote(action)));
         self.line("  principal: [Agent],");
@@ -48,7 +56,11 @@ impl SchemaText {
             if member.name == "arguments" {
                 self.line(&format!("    \"arguments\": {},", record(arguments, 4)));
             } else {
-                self.line(&format!("    {}: {},", quote(member.name), member.cedar_type));
+                self.line(&format!(
+                    "    {}: {},",
+                    quote(member.name),
+                    member.cedar_type
+                ));
             }
         }
         self.line("  },");
@@ -92,7 +104,13 @@ fn record(shape: &Shape, indent: usize) -> String {
         // Writing to a string does not fail.
         let _ = match parameter {
             Parameter::Typed { ty, .. } => {
-                writeln!(text, "{:inner$}{}?: {},", "", quote(name), written(ty, inner))
+                writeln!(
+                    text,
+                    "{:inner$}{}?: {},",
+                    "",
+                    quote(name),
+                    written(ty, inner)
+                )
             }
             Parameter::Untyped(why) => {
                 writeln!(text, "{:inner$}// {} is left out: {why}", "", quote(name))

@@ -12,10 +12,14 @@ pub enum SchemaError {
     #[error("more than {MAX_BREADTH} subschemas apply to one value at `{0}`")]
     Breadth(String),
     /// References or applicators follow one another on the same value too far, or in a circle.
-    #[error("more than {MAX_CHAIN} subschemas apply to one value through each other at `{0}`, or they refer to themselves without going into the value")]
+    #[error(
+        "more than {MAX_CHAIN} subschemas apply to one value through each other at `{0}`, or they refer to themselves without going into the value"
+    )]
     Chain(String),
     /// Another dialect than those of json-schema.org.
-    #[error("`$schema` {0} is not a dialect this program knows: drafts 4, 6, 7, 2019-09 and 2020-12 are")]
+    #[error(
+        "`$schema` {0} is not a dialect this program knows: drafts 4, 6, 7, 2019-09 and 2020-12 are"
+    )]
     Dialect(String),
     /// A reference that leaves the document.
     #[error("`{0}` refers outside the document; nothing is ever fetched")]
@@ -24,7 +28,9 @@ pub enum SchemaError {
     #[error("`{0}` starts another schema document inside this one")]
     Nested(String),
     /// A pattern that needs backtracking, or is too large.
-    #[error("the pattern at `{0}` cannot be matched in linear time (no look-around, no back-references), or is too large")]
+    #[error(
+        "the pattern at `{0}` cannot be matched in linear time (no look-around, no back-references), or is too large"
+    )]
     Pattern(String),
     /// A reference to nothing.
     #[error("`{0}` refers to nothing in the document")]
@@ -53,11 +59,16 @@ pub(super) const MAX_BREADTH: usize = 2048;
 
 /// Checks what must hold before a schema is compiled.
 pub(super) fn check(schema: &Value) -> Result<(), SchemaError> {
-    let Some(_) = schema.as_object() else { return Err(SchemaError::Shape(schema.kind())) };
+    let Some(_) = schema.as_object() else {
+        return Err(SchemaError::Shape(schema.kind()));
+    };
     if schema.to_vec().len() > MAX_BYTES {
         return Err(SchemaError::Size);
     }
-    let mut walk = Walk { root: schema, chains: HashMap::new() };
+    let mut walk = Walk {
+        root: schema,
+        chains: HashMap::new(),
+    };
     walk.visit(schema, "")
 }
 
@@ -88,7 +99,9 @@ struct Chain {
 
 impl<'v> Walk<'v> {
     fn visit(&mut self, schema: &'v Value, pointer: &str) -> Result<(), SchemaError> {
-        let Some(object) = schema.as_object() else { return Ok(()) };
+        let Some(object) = schema.as_object() else {
+            return Ok(());
+        };
         let is_root = std::ptr::eq(schema, self.root);
         let anchored = |name: &str| {
             let id = object.get(name)?.as_str()?;
@@ -104,7 +117,10 @@ impl<'v> Walk<'v> {
         for sub in subschemas(object) {
             let (keyword, step) = sub.steps;
             let step = step.map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1")));
-            self.visit(sub.schema, &format!("{pointer}/{keyword}{}", step.unwrap_or_default()))?;
+            self.visit(
+                sub.schema,
+                &format!("{pointer}/{keyword}{}", step.unwrap_or_default()),
+            )?;
         }
         Ok(())
     }
@@ -125,20 +141,35 @@ impl<'v> Walk<'v> {
         Ok(())
     }
 
-    fn chain(&mut self, schema: &'v Value, pointer: &str, above: usize) -> Result<Chain, SchemaError> {
-        let Some(object) = schema.as_object() else { return Ok(Chain::default()) };
+    fn chain(
+        &mut self,
+        schema: &'v Value,
+        pointer: &str,
+        above: usize,
+    ) -> Result<Chain, SchemaError> {
+        let Some(object) = schema.as_object() else {
+            return Ok(Chain::default());
+        };
         let too_long = || SchemaError::Chain(pointer.to_owned());
         let address = std::ptr::from_ref(schema).addr();
         match self.chains.get(&address) {
-            Some(Some(chain)) if above.saturating_add(chain.length) <= MAX_CHAIN => return Ok(*chain),
+            Some(Some(chain)) if above.saturating_add(chain.length) <= MAX_CHAIN => {
+                return Ok(*chain);
+            }
             Some(Some(_) | None) => return Err(too_long()),
             None if above >= MAX_CHAIN => return Err(too_long()),
             None => {}
         }
         self.chains.insert(address, None);
-        let subs = subschemas(object).into_iter().filter(|sub| matches!(sub.edge, Edge::Within | Edge::Aside));
-        let targets = references(object).filter_map(|(_, reference)| resolve(self.root, reference.as_str()?));
-        let mut all = Chain { length: 0, breadth: 1 };
+        let subs = subschemas(object)
+            .into_iter()
+            .filter(|sub| matches!(sub.edge, Edge::Within | Edge::Aside));
+        let targets =
+            references(object).filter_map(|(_, reference)| resolve(self.root, reference.as_str()?));
+        let mut all = Chain {
+            length: 0,
+            breadth: 1,
+        };
         for next in subs.map(|sub| sub.schema).chain(targets) {
             let chain = self.chain(next, pointer, above.saturating_add(1))?;
             all.length = all.length.max(chain.length);

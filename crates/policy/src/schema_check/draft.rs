@@ -15,17 +15,23 @@ pub(super) enum Dialect {
 
 impl Dialect {
     pub(super) fn of(schema: &Value) -> Result<Self, SchemaError> {
-        let Some(named) = schema.get("$schema") else { return Ok(Self::Draft202012) };
+        let Some(named) = schema.get("$schema") else {
+            return Ok(Self::Draft202012);
+        };
         let uri = named.as_str().unwrap_or_default();
         let bare = uri.strip_suffix('#').unwrap_or(uri);
-        let bare = bare.strip_prefix("https://").or_else(|| bare.strip_prefix("http://"));
+        let bare = bare
+            .strip_prefix("https://")
+            .or_else(|| bare.strip_prefix("http://"));
         match bare.unwrap_or_default() {
             "json-schema.org/draft-04/schema" => Ok(Self::Draft4),
             "json-schema.org/draft-06/schema" => Ok(Self::Draft6),
             "json-schema.org/draft-07/schema" => Ok(Self::Draft7),
             "json-schema.org/draft/2019-09/schema" => Ok(Self::Draft201909),
             "json-schema.org/draft/2020-12/schema" => Ok(Self::Draft202012),
-            _ => Err(SchemaError::Dialect(named.to_string().chars().take(128).collect())),
+            _ => Err(SchemaError::Dialect(
+                named.to_string().chars().take(128).collect(),
+            )),
         }
     }
 

@@ -30,9 +30,10 @@ fn keyword(name: &str) -> Option<(Edge, Shape)> {
         "properties" | "patternProperties" => (Edge::Below, Shape::Map),
         "items" => (Edge::Below, Shape::OneOrMany),
         "prefixItems" => (Edge::Below, Shape::Many),
-        "additionalItems" | "additionalProperties" | "unevaluatedItems" | "unevaluatedProperties" => {
-            (Edge::Below, Shape::One)
-        }
+        "additionalItems"
+        | "additionalProperties"
+        | "unevaluatedItems"
+        | "unevaluatedProperties" => (Edge::Below, Shape::One),
         _ => return None,
     };
     Some(known)
@@ -50,8 +51,16 @@ pub(super) struct Sub<'v> {
 pub(super) fn subschemas(schema: &Object) -> Vec<Sub<'_>> {
     let mut subs = Vec::new();
     for (name, value) in schema.iter() {
-        let Some((edge, shape)) = keyword(name) else { continue };
-        let mut push = |step, schema| subs.push(Sub { edge, steps: (name, step), schema });
+        let Some((edge, shape)) = keyword(name) else {
+            continue;
+        };
+        let mut push = |step, schema| {
+            subs.push(Sub {
+                edge,
+                steps: (name, step),
+                schema,
+            })
+        };
         match (shape, value) {
             (Shape::Map, Value::Object(map)) => {
                 // A list of names under `dependencies` is no schema.
@@ -59,7 +68,10 @@ pub(super) fn subschemas(schema: &Object) -> Vec<Sub<'_>> {
                 schemas.for_each(|(key, schema)| push(Some(key.to_owned()), schema));
             }
             (Shape::Many | Shape::OneOrMany, Value::Array(schemas)) => {
-                schemas.iter().enumerate().for_each(|(index, schema)| push(Some(index.to_string()), schema));
+                schemas
+                    .iter()
+                    .enumerate()
+                    .for_each(|(index, schema)| push(Some(index.to_string()), schema));
             }
             (Shape::One | Shape::OneOrMany, schema) => push(None, schema),
             (Shape::Map | Shape::Many, _) => {}
@@ -71,10 +83,14 @@ pub(super) fn subschemas(schema: &Object) -> Vec<Sub<'_>> {
 /// As [`subschemas`], to be changed.
 pub(super) fn each_mut(schema: &mut Object, visit: &mut dyn FnMut(Edge, &mut Value)) {
     for (name, value) in schema.iter_mut() {
-        let Some((edge, shape)) = keyword(name) else { continue };
+        let Some((edge, shape)) = keyword(name) else {
+            continue;
+        };
         match (shape, value) {
             (Shape::Map, Value::Object(map)) => {
-                map.iter_mut().filter(|(_, schema)| schema.as_array().is_none()).for_each(|(_, schema)| visit(edge, schema));
+                map.iter_mut()
+                    .filter(|(_, schema)| schema.as_array().is_none())
+                    .for_each(|(_, schema)| visit(edge, schema));
             }
             (Shape::Many | Shape::OneOrMany, Value::Array(schemas)) => {
                 schemas.iter_mut().for_each(|schema| visit(edge, schema));
@@ -87,7 +103,9 @@ pub(super) fn each_mut(schema: &mut Object, visit: &mut dyn FnMut(Edge, &mut Val
 
 /// References of a schema to others, with their keywords.
 pub(super) fn references(schema: &Object) -> impl Iterator<Item = (&'static str, &Value)> {
-    ["$ref", "$dynamicRef", "$recursiveRef"].into_iter().filter_map(|name| Some((name, schema.get(name)?)))
+    ["$ref", "$dynamicRef", "$recursiveRef"]
+        .into_iter()
+        .filter_map(|name| Some((name, schema.get(name)?)))
 }
 
 /// What a reference inside the document points to: `#`, `#/a/b` or `#anchor`.
@@ -96,7 +114,9 @@ pub(super) fn resolve<'v>(root: &'v Value, reference: &str) -> Option<&'v Value>
     if fragment.is_empty() {
         return Some(root);
     }
-    let Some(pointer) = fragment.strip_prefix('/') else { return anchor(root, fragment) };
+    let Some(pointer) = fragment.strip_prefix('/') else {
+        return anchor(root, fragment);
+    };
     let pointer = percent_decode(pointer)?;
     pointer.split('/').try_fold(root, |value, token| {
         let token = token.replace("~1", "/").replace("~0", "~");
@@ -110,13 +130,20 @@ pub(super) fn resolve<'v>(root: &'v Value, reference: &str) -> Option<&'v Value>
 
 fn anchor<'v>(schema: &'v Value, name: &str) -> Option<&'v Value> {
     let object = schema.as_object()?;
-    let named = |keyword: &str, spelled: &str| object.get(keyword).and_then(Value::as_str) == Some(spelled);
+    let named =
+        |keyword: &str, spelled: &str| object.get(keyword).and_then(Value::as_str) == Some(spelled);
     // Before 2019-09 an anchor was written as `"$id": "#name"`, in draft 4 as `"id"`.
     let old = format!("#{name}");
-    if named("$anchor", name) || named("$dynamicAnchor", name) || named("$id", &old) || named("id", &old) {
+    if named("$anchor", name)
+        || named("$dynamicAnchor", name)
+        || named("$id", &old)
+        || named("id", &old)
+    {
         return Some(schema);
     }
-    subschemas(object).into_iter().find_map(|sub| anchor(sub.schema, name))
+    subschemas(object)
+        .into_iter()
+        .find_map(|sub| anchor(sub.schema, name))
 }
 
 fn percent_decode(text: &str) -> Option<String> {
@@ -127,7 +154,11 @@ fn percent_decode(text: &str) -> Option<String> {
             bytes.push(byte);
             continue;
         }
-        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let digit = |byte: Option<u8>| {
+            char::from(byte?)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
         let (high, low) = (digit(rest.next())?, digit(rest.next())?);
         bytes.push(high << 4 | low);
     }

@@ -29,16 +29,30 @@ mod closed {
 
     #[test]
     fn arguments_that_are_not_declared_are_refused() {
-        let schema = arguments(r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}"#);
+        let schema =
+            arguments(r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}"#);
         assert!(accepts(&schema, r#"{"a":"x"}"#));
-        assert_eq!(broken(&schema, r#"{"a":"x","b":1}"#), ViolatedRule::Undeclared("/additionalProperties".into()));
-        assert_eq!(broken(&schema, r#"{"a":1}"#), ViolatedRule::Keyword("/properties/a/type".into()));
-        assert_eq!(broken(&schema, "{}"), ViolatedRule::Keyword("/required".into()));
+        assert_eq!(
+            broken(&schema, r#"{"a":"x","b":1}"#),
+            ViolatedRule::Undeclared("/additionalProperties".into())
+        );
+        assert_eq!(
+            broken(&schema, r#"{"a":1}"#),
+            ViolatedRule::Keyword("/properties/a/type".into())
+        );
+        assert_eq!(
+            broken(&schema, "{}"),
+            ViolatedRule::Keyword("/required".into())
+        );
     }
 
     #[test]
     fn a_tool_without_declared_parameters_takes_none() {
-        for text in ["{}", r#"{"type":"object"}"#, r#"{"type":"object","properties":{}}"#] {
+        for text in [
+            "{}",
+            r#"{"type":"object"}"#,
+            r#"{"type":"object","properties":{}}"#,
+        ] {
             let schema = arguments(text);
             assert!(accepts(&schema, "{}"), "{text}");
             assert!(!accepts(&schema, r#"{"a":1}"#), "{text}");
@@ -54,10 +68,13 @@ mod closed {
         let typed = arguments(r#"{"additionalProperties":{"type":"integer"}}"#);
         assert!(accepts(&typed, r#"{"b":1}"#));
         assert!(!accepts(&typed, r#"{"b":"x"}"#));
-        let unevaluated = arguments(r#"{"allOf":[{"properties":{"a":{}}}],"unevaluatedProperties":{"type":"null"}}"#);
+        let unevaluated = arguments(
+            r#"{"allOf":[{"properties":{"a":{}}}],"unevaluatedProperties":{"type":"null"}}"#,
+        );
         assert!(accepts(&unevaluated, r#"{"a":1,"b":null}"#));
         assert!(!accepts(&unevaluated, r#"{"b":1}"#));
-        let in_branch = arguments(r#"{"allOf":[{"properties":{"a":{}},"additionalProperties":true}]}"#);
+        let in_branch =
+            arguments(r#"{"allOf":[{"properties":{"a":{}},"additionalProperties":true}]}"#);
         assert!(accepts(&in_branch, r#"{"b":1}"#));
     }
 
@@ -83,7 +100,11 @@ mod closed {
             r#"{"point":"not an object: its schema does not say that it must be one"}"#,
         ] {
             let verdict = schema.check(&json(value));
-            assert_eq!(verdict.is_ok(), !value.contains("must be one"), "{value}: {verdict:?}");
+            assert_eq!(
+                verdict.is_ok(),
+                !value.contains("must be one"),
+                "{value}: {verdict:?}"
+            );
         }
         for value in [
             r#"{"point":{"x":1,"y":2}}"#,
@@ -93,7 +114,10 @@ mod closed {
             r#"{"ref":{"name":"Rex","bark":1}}"#,
             r#"{"ref":{"owner":{"id":1,"ssn":2}}}"#,
         ] {
-            assert!(matches!(broken(&schema, value), ViolatedRule::Undeclared(_)), "{value}");
+            assert!(
+                matches!(broken(&schema, value), ViolatedRule::Undeclared(_)),
+                "{value}"
+            );
         }
     }
 
@@ -104,7 +128,10 @@ mod closed {
                 "$defs":{"more":{"properties":{"b":{}}}}}"##,
         );
         assert!(accepts(&schema, r#"{"a":1,"b":2,"c":3}"#));
-        assert_eq!(broken(&schema, r#"{"d":1}"#), ViolatedRule::Undeclared("/unevaluatedProperties".into()));
+        assert_eq!(
+            broken(&schema, r#"{"d":1}"#),
+            ViolatedRule::Undeclared("/unevaluatedProperties".into())
+        );
     }
 
     const UNION: &str = r#""properties":{"pet":{"oneOf":[
@@ -121,7 +148,9 @@ mod closed {
 
     #[test]
     fn before_2019_09_what_any_branch_declares_is_taken_and_nothing_else() {
-        let schema = arguments(&format!(r#"{{"$schema":"http://json-schema.org/draft-07/schema#",{UNION}}}"#));
+        let schema = arguments(&format!(
+            r#"{{"$schema":"http://json-schema.org/draft-07/schema#",{UNION}}}"#
+        ));
         assert!(accepts(&schema, r#"{"pet":{"kind":"cat","lives":9}}"#));
         assert!(accepts(&schema, r#"{"pet":{"kind":"cat","barks":1}}"#));
         assert!(!accepts(&schema, r#"{"pet":{"kind":"cat","ssn":1}}"#));
@@ -153,8 +182,13 @@ mod closed {
                 {"properties":{"p":{"properties":{"x":{}}}}},
                 {"properties":{"p":{"properties":{"x":{},"y":{}}}}}]}"#,
         );
-        assert_eq!(broken(&one_of, r#"{"p":{"x":1,"y":2}}"#), ViolatedRule::Keyword("/oneOf".into()));
-        let not = arguments(r#"{"properties":{"p":{}},"not":{"required":["p"],"properties":{"p":{"properties":{"x":{"const":1}}}}}}"#);
+        assert_eq!(
+            broken(&one_of, r#"{"p":{"x":1,"y":2}}"#),
+            ViolatedRule::Keyword("/oneOf".into())
+        );
+        let not = arguments(
+            r#"{"properties":{"p":{}},"not":{"required":["p"],"properties":{"p":{"properties":{"x":{"const":1}}}}}}"#,
+        );
         assert!(!accepts(&not, r#"{"p":{"x":1,"y":2}}"#));
     }
 
@@ -164,8 +198,14 @@ mod closed {
             r##"{"properties":{"tree":{"$ref":"#/$defs/node"}},
                 "$defs":{"node":{"properties":{"value":{"type":"integer"},"kids":{"type":"array","items":{"$ref":"#/$defs/node"}}}}}}"##,
         );
-        assert!(accepts(&schema, r#"{"tree":{"kids":[{"kids":[{"value":1}]}]}}"#));
-        assert!(!accepts(&schema, r#"{"tree":{"kids":[{"kids":[{"value":1,"extra":1}]}]}}"#));
+        assert!(accepts(
+            &schema,
+            r#"{"tree":{"kids":[{"kids":[{"value":1}]}]}}"#
+        ));
+        assert!(!accepts(
+            &schema,
+            r#"{"tree":{"kids":[{"kids":[{"value":1,"extra":1}]}]}}"#
+        ));
         let root = arguments(r##"{"properties":{"next":{"$ref":"#"},"v":{}}}"##);
         assert!(accepts(&root, r#"{"next":{"next":{"v":1}}}"#));
         assert!(!accepts(&root, r#"{"next":{"next":{"w":1}}}"#));
@@ -190,19 +230,43 @@ mod refused {
 
     #[test]
     fn references_that_leave_the_document() {
-        for reference in ["https://example.com/s.json", "http://127.0.0.1:1/x#/a", "other.json", "file:///etc/passwd", "urn:x:y"] {
+        for reference in [
+            "https://example.com/s.json",
+            "http://127.0.0.1:1/x#/a",
+            "other.json",
+            "file:///etc/passwd",
+            "urn:x:y",
+        ] {
             let text = format!(r#"{{"properties":{{"a":{{"$ref":"{reference}"}}}}}}"#);
-            assert_eq!(refused(&text), SchemaError::External("/properties/a/$ref".into()), "{reference}");
+            assert_eq!(
+                refused(&text),
+                SchemaError::External("/properties/a/$ref".into()),
+                "{reference}"
+            );
         }
-        assert_eq!(refused(r##"{"$ref":"#/$defs/none"}"##), SchemaError::Reference("/$ref".into()));
-        assert_eq!(refused(r##"{"$dynamicRef":"https://example.com/x"}"##), SchemaError::External("/$dynamicRef".into()));
-        assert_eq!(refused(r##"{"$ref":7}"##), SchemaError::Reference("/$ref".into()));
+        assert_eq!(
+            refused(r##"{"$ref":"#/$defs/none"}"##),
+            SchemaError::Reference("/$ref".into())
+        );
+        assert_eq!(
+            refused(r##"{"$dynamicRef":"https://example.com/x"}"##),
+            SchemaError::External("/$dynamicRef".into())
+        );
+        assert_eq!(
+            refused(r##"{"$ref":7}"##),
+            SchemaError::Reference("/$ref".into())
+        );
     }
 
     #[test]
     fn a_property_named_like_a_keyword_is_a_property() {
-        let schema = arguments(r#"{"properties":{"$ref":{"type":"string"},"$id":{"type":"string"},"$schema":{}}}"#);
-        assert!(accepts(&schema, r#"{"$ref":"https://example.com","$id":"x"}"#));
+        let schema = arguments(
+            r#"{"properties":{"$ref":{"type":"string"},"$id":{"type":"string"},"$schema":{}}}"#,
+        );
+        assert!(accepts(
+            &schema,
+            r#"{"$ref":"https://example.com","$id":"x"}"#
+        ));
     }
 
     #[test]
@@ -212,7 +276,9 @@ mod refused {
             SchemaError::Nested("/properties/a/$id".into())
         );
         assert_eq!(
-            refused(r#"{"properties":{"a":{"$schema":"http://json-schema.org/draft-04/schema#"}}}"#),
+            refused(
+                r#"{"properties":{"a":{"$schema":"http://json-schema.org/draft-04/schema#"}}}"#
+            ),
             SchemaError::Nested("/properties/a/$schema".into())
         );
     }
@@ -240,14 +306,34 @@ mod refused {
     #[test]
     fn chains_and_fans_of_references() {
         let link = |i: usize, next: String| format!(r##""d{i}":{next}"##);
-        let chain: Vec<String> = (0..20).map(|i| link(i, format!(r##"{{"$ref":"#/$defs/d{}"}}"##, i + 1))).collect();
-        let text = format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{},"d20":{{}}}}}}"##, chain.join(","));
+        let chain: Vec<String> = (0..20)
+            .map(|i| link(i, format!(r##"{{"$ref":"#/$defs/d{}"}}"##, i + 1)))
+            .collect();
+        let text = format!(
+            r##"{{"$ref":"#/$defs/d0","$defs":{{{},"d20":{{}}}}}}"##,
+            chain.join(",")
+        );
         assert!(matches!(refused(&text), SchemaError::Chain(_)));
-        let fan: Vec<String> =
-            (0..12).map(|i| link(i, format!(r##"{{"anyOf":[{{"$ref":"#/$defs/d{0}"}},{{"$ref":"#/$defs/d{0}"}}]}}"##, i + 1))).collect();
-        let text = format!(r##"{{"$ref":"#/$defs/d6","$defs":{{{},"d12":{{}}}}}}"##, fan.join(","));
+        let fan: Vec<String> = (0..12)
+            .map(|i| {
+                link(
+                    i,
+                    format!(
+                        r##"{{"anyOf":[{{"$ref":"#/$defs/d{0}"}},{{"$ref":"#/$defs/d{0}"}}]}}"##,
+                        i + 1
+                    ),
+                )
+            })
+            .collect();
+        let text = format!(
+            r##"{{"$ref":"#/$defs/d6","$defs":{{{},"d12":{{}}}}}}"##,
+            fan.join(",")
+        );
         let verdict = refused(&text);
-        assert!(matches!(verdict, SchemaError::Chain(_) | SchemaError::Breadth(_)), "{verdict}");
+        assert!(
+            matches!(verdict, SchemaError::Chain(_) | SchemaError::Breadth(_)),
+            "{verdict}"
+        );
     }
 
     #[test]
@@ -260,18 +346,36 @@ mod refused {
     fn patterns_that_need_backtracking() {
         for pattern in ["(?=a)b", "(?!a)b", "(?<!a)b", r"(a)\\1"] {
             let text = format!(r#"{{"properties":{{"a":{{"pattern":"{pattern}"}}}}}}"#);
-            assert_eq!(refused(&text), SchemaError::Pattern("/properties/a/pattern".into()), "{pattern}");
+            assert_eq!(
+                refused(&text),
+                SchemaError::Pattern("/properties/a/pattern".into()),
+                "{pattern}"
+            );
         }
-        let huge = format!(r#"{{"properties":{{"a":{{"pattern":"{}"}}}}}}"#, "(a{1000}){1000}");
-        assert_eq!(refused(&huge), SchemaError::Pattern("/properties/a/pattern".into()));
+        let huge = format!(
+            r#"{{"properties":{{"a":{{"pattern":"{}"}}}}}}"#,
+            "(a{1000}){1000}"
+        );
+        assert_eq!(
+            refused(&huge),
+            SchemaError::Pattern("/properties/a/pattern".into())
+        );
     }
 
     #[test]
     fn keywords_with_values_of_the_wrong_kind() {
-        for text in [r#"{"type":"objekt"}"#, r#"{"properties":[]}"#, r#"{"required":"a"}"#, r#"{"minimum":"1"}"#] {
+        for text in [
+            r#"{"type":"objekt"}"#,
+            r#"{"properties":[]}"#,
+            r#"{"required":"a"}"#,
+            r#"{"minimum":"1"}"#,
+        ] {
             assert!(matches!(refused(text), SchemaError::Rejected(_)), "{text}");
         }
-        assert_eq!(Schema::compile(&json("true"), Bare::Open).unwrap_err(), SchemaError::Shape("boolean"));
+        assert_eq!(
+            Schema::compile(&json("true"), Bare::Open).unwrap_err(),
+            SchemaError::Shape("boolean")
+        );
     }
 }
 
@@ -284,7 +388,11 @@ mod bounded {
         let value = format!(r#"{{"a":"{}!"}}"#, "a".repeat(1_000_000));
         let start = Instant::now();
         assert!(!accepts(&schema, &value));
-        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            start.elapsed()
+        );
     }
 
     #[test]
@@ -295,10 +403,19 @@ mod bounded {
                 {"properties":{"a":{"$ref":"#/$defs/n"},"y":{"type":"string"}}},
                 {"properties":{"a":{"$ref":"#/$defs/n"},"z":{"type":"string"}}}],"not":{"required":["bad"]}}}}"##,
         );
-        let value = format!("{}{}{}", r#"{"a":"#.repeat(60), r#"{"bad":1}"#, "}".repeat(60));
+        let value = format!(
+            "{}{}{}",
+            r#"{"a":"#.repeat(60),
+            r#"{"bad":1}"#,
+            "}".repeat(60)
+        );
         let start = Instant::now();
         assert!(schema.check(&json(&value)).is_err());
-        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            start.elapsed()
+        );
     }
 
     #[test]
@@ -316,18 +433,36 @@ mod bounded {
             let value = format!("{}{}", r#"{"a":"#.repeat(63), "{}") + &"}".repeat(63);
             schema.check(&json(&value)).is_ok()
         };
-        assert!(std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap());
+        assert!(
+            std::thread::Builder::new()
+                .stack_size(2 << 20)
+                .spawn(run)
+                .unwrap()
+                .join()
+                .unwrap()
+        );
     }
 }
 
 #[test]
 fn numbers_are_judged_as_spelled() {
-    let schema = arguments(r#"{"properties":{"n":{"type":"integer","maximum":100},"c":{"const":1},"e":{"enum":[2,"a",[1,{"b":null}]]}}}"#);
+    let schema = arguments(
+        r#"{"properties":{"n":{"type":"integer","maximum":100},"c":{"const":1},"e":{"enum":[2,"a",[1,{"b":null}]]}}}"#,
+    );
     assert!(accepts(&schema, r#"{"n":7}"#));
     assert!(accepts(&schema, r#"{"n":7.0,"c":1.0}"#));
     assert!(accepts(&schema, r#"{"e":2}"#));
     assert!(accepts(&schema, r#"{"e":[1,{"b":null}]}"#));
-    for value in [r#"{"n":7.5}"#, r#"{"n":12345678901234567890123}"#, r#"{"n":"7"}"#, r#"{"n":true}"#, r#"{"n":[7]}"#, r#"{"n":null}"#, r#"{"c":2}"#, r#"{"e":[1,{"b":1}]}"#] {
+    for value in [
+        r#"{"n":7.5}"#,
+        r#"{"n":12345678901234567890123}"#,
+        r#"{"n":"7"}"#,
+        r#"{"n":true}"#,
+        r#"{"n":[7]}"#,
+        r#"{"n":null}"#,
+        r#"{"c":2}"#,
+        r#"{"e":[1,{"b":1}]}"#,
+    ] {
         assert!(!accepts(&schema, value), "{value}");
     }
 }
@@ -335,14 +470,21 @@ fn numbers_are_judged_as_spelled() {
 #[test]
 fn a_violation_says_nothing_of_the_value() {
     let schema = arguments(r#"{"properties":{"a":{"additionalProperties":{"type":"integer"}}}}"#);
-    let violation = schema.check(&json(r#"{"a":{"078-05-1120":"secret"}}"#)).unwrap_err();
-    assert_eq!(violation.to_string(), "`/properties/a/additionalProperties/type` of the approved schema is not satisfied");
+    let violation = schema
+        .check(&json(r#"{"a":{"078-05-1120":"secret"}}"#))
+        .unwrap_err();
+    assert_eq!(
+        violation.to_string(),
+        "`/properties/a/additionalProperties/type` of the approved schema is not satisfied"
+    );
     assert_eq!(violation.instance, "/a/078-05-1120");
 }
 
 #[test]
 fn formats_annotate_and_do_not_refuse() {
-    let schema = arguments(r#"{"$schema":"http://json-schema.org/draft-07/schema#","properties":{"a":{"type":"string","format":"email"}}}"#);
+    let schema = arguments(
+        r#"{"$schema":"http://json-schema.org/draft-07/schema#","properties":{"a":{"type":"string","format":"email"}}}"#,
+    );
     assert!(accepts(&schema, r#"{"a":"no address"}"#));
 }
 

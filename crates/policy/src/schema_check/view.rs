@@ -5,7 +5,9 @@ use std::{borrow::Cow, cell::Cell};
 use cmcp_json::{Number, Object, Value};
 use jsonschema::{
     JsonType,
-    json::{Array as ArrayView, Json, JsonNumber, Node as NodeView, NodeIdentity, Object as ObjectView},
+    json::{
+        Array as ArrayView, Json, JsonNumber, Node as NodeView, NodeIdentity, Object as ObjectView,
+    },
 };
 
 /// Our values, as a representation that the validator is built for.
@@ -21,7 +23,13 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn for_value(value: &Value) -> Self {
-        Self { left: Cell::new(count(value).saturating_mul(LOOKS_PER_NODE).saturating_add(LOOKS_AT_LEAST)) }
+        Self {
+            left: Cell::new(
+                count(value)
+                    .saturating_mul(LOOKS_PER_NODE)
+                    .saturating_add(LOOKS_AT_LEAST),
+            ),
+        }
     }
 
     pub(super) fn is_spent(&self) -> bool {
@@ -47,11 +55,18 @@ impl<'a> Node<'a> {
     }
 
     fn look(&self) -> &'a Value {
-        if self.budget.spend(1) { self.value } else { &Value::Null }
+        if self.budget.spend(1) {
+            self.value
+        } else {
+            &Value::Null
+        }
     }
 
     fn at(&self, value: &'a Value) -> Self {
-        Self { value, budget: self.budget }
+        Self {
+            value,
+            budget: self.budget,
+        }
     }
 }
 
@@ -67,9 +82,16 @@ impl Json for View {
         key.to_owned()
     }
 
-    fn with_string_node<T>(buffer: &mut Self::StringBuffer, string: &str, f: impl FnOnce(Node<'_>) -> T) -> T {
+    fn with_string_node<T>(
+        buffer: &mut Self::StringBuffer,
+        string: &str,
+        f: impl FnOnce(Node<'_>) -> T,
+    ) -> T {
         buffer.value = Value::from(string);
-        f(Node { value: &buffer.value, budget: &buffer.budget })
+        f(Node {
+            value: &buffer.value,
+            budget: &buffer.budget,
+        })
     }
 }
 
@@ -82,7 +104,12 @@ pub(super) struct NameBuffer {
 
 impl Default for NameBuffer {
     fn default() -> Self {
-        Self { value: Value::Null, budget: Budget { left: Cell::new(LOOKS_AT_LEAST) } }
+        Self {
+            value: Value::Null,
+            budget: Budget {
+                left: Cell::new(LOOKS_AT_LEAST),
+            },
+        }
     }
 }
 
@@ -92,11 +119,17 @@ impl<'a> NodeView<'a, View> for Node<'a> {
     type Number = Spelled<'a>;
 
     fn as_object(&self) -> Option<Members<'a>> {
-        self.look().as_object().map(|object| Members { object, node: self.clone() })
+        self.look().as_object().map(|object| Members {
+            object,
+            node: self.clone(),
+        })
     }
 
     fn as_array(&self) -> Option<Elements<'a>> {
-        self.look().as_array().map(|elements| Elements { elements, node: self.clone() })
+        self.look().as_array().map(|elements| Elements {
+            elements,
+            node: self.clone(),
+        })
     }
 
     fn as_string(&self) -> Option<Cow<'a, str>> {
@@ -156,10 +189,17 @@ fn equals(value: &Value, expected: &serde_json::Value, budget: &Budget) -> bool 
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equals(a, b, budget))
         }
         (Value::Object(a), serde_json::Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| equals(a, b, budget)))
+            a.len() == b.len()
+                && a.iter()
+                    .all(|(name, a)| b.get(name).is_some_and(|b| equals(a, b, budget)))
         }
         (
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_),
             _,
         ) => false,
     }
@@ -188,7 +228,10 @@ impl<'a> ObjectView<'a, View> for Members<'a> {
     }
 
     fn members(&self) -> MembersIter<'a> {
-        MembersIter { members: Box::new(self.object.iter()), node: self.node.clone() }
+        MembersIter {
+            members: Box::new(self.object.iter()),
+            node: self.node.clone(),
+        }
     }
 }
 
@@ -202,7 +245,9 @@ impl<'a> Iterator for MembersIter<'a> {
     type Item = (&'a str, Node<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.members.next().map(|(name, value)| (name, self.node.at(value)))
+        self.members
+            .next()
+            .map(|(name, value)| (name, self.node.at(value)))
     }
 }
 
@@ -222,7 +267,10 @@ impl<'a> ArrayView<'a, View> for Elements<'a> {
     }
 
     fn elements(&self) -> ElementsIter<'a> {
-        ElementsIter { elements: self.elements.iter(), node: self.node.clone() }
+        ElementsIter {
+            elements: self.elements.iter(),
+            node: self.node.clone(),
+        }
     }
 }
 

@@ -18,9 +18,20 @@ fn the_builtin_ranks_are_those_of_the_format() {
     let ranks: Vec<_> = words.labels().collect();
     assert_eq!(
         ranks,
-        [("confidential", 2), ("hipaa_phi", 3), ("mnpi", 3), ("pii", 1), ("public", 0), ("trade_secret", 3)]
+        [
+            ("confidential", 2),
+            ("hipaa_phi", 3),
+            ("mnpi", 3),
+            ("pii", 1),
+            ("public", 0),
+            ("trade_secret", 3)
+        ]
     );
-    let regulated: Vec<_> = words.domains().filter(|(_, regulated)| *regulated).map(|(name, _)| name).collect();
+    let regulated: Vec<_> = words
+        .domains()
+        .filter(|(_, regulated)| *regulated)
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(regulated, ["hipaa_phi", "mnpi", "pci_data", "pii"]);
 }
 

@@ -279,3 +279,31 @@ fn a_checkpoint_reads_back_only_as_written() {
             .is_err()
     );
 }
+
+#[test]
+fn the_formats_are_frozen() {
+    let stored = stored();
+    let facts = read(&ours(&stored), None).expect("holds");
+    let chain = facts.chain.unwrap();
+    assert_eq!(
+        facts.root.unwrap().hex(),
+        "e09b2c85a561a22ad23c594ae30fee3dce91c7c8d3964a75cded24882ff90aca"
+    );
+    assert_eq!(
+        facts.tip.hex(),
+        "fbcb7f32465efc2d1e597e733cd8e3f3f81a5dd075397dc3811633ede9ab0a3f"
+    );
+    assert_eq!(
+        chain.root.hex(),
+        "6c3362cd113de6e1fe029c007ad26bd55a437588aefc307363f30180958b1c78"
+    );
+    assert_eq!(
+        chain.tip.hex(),
+        "2c81f16a010e84226832b5ae6acfdcebf51bd75e177e0d9bce54a25c6dd8c07e"
+    );
+    let signature = facts.checkpoint.unwrap().signature.to_b64url();
+    assert_eq!(
+        signature,
+        "CgwBoVcbPyx0JkhwawUrBtgJ5ELDUFq3pGGNmjmcfKLEP8jGF_CJzDvxtsEVQ7FEz85nynX1X17piQBMeOunDQ"
+    );
+}

@@ -227,7 +227,7 @@ fn rules_and_inspection_have_the_older_words() {
     );
     assert_eq!(
         told(Some("upstream_unavailable"), |o| o.response = None),
-        (some("upstream:upstream_unavailable"), None)
+        (some("upstream:UPSTREAM_UNAVAILABLE"), None)
     );
     assert_eq!(
         told(Some("response_size_exceeded"), |_| ()),
@@ -239,8 +239,8 @@ fn rules_and_inspection_have_the_older_words() {
         (some("output_schema_violation"), Some("schema_violation"))
     );
     assert_eq!(
-        told(None, |o| o.labels =
-            ["prompt_injection"].into_iter().collect())
+        told(None, |o| o.findings =
+            Findings::new([("injection/conceal", 1)]))
         .1,
         Some("injection_detected")
     );

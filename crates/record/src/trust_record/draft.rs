@@ -221,3 +221,6 @@ impl Runtime {
         Ok(Value::Object(runtime))
     }
 }
+
+#[cfg(test)]
+mod tests;

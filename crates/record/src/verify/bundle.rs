@@ -35,8 +35,8 @@ pub(super) fn for_record(
             None
         }
         None => {
-            let unread = "the audit export could not be read to its end";
-            checks.push(Check::skip(Field::AuditChain, unread));
+            let faulty = "not compared: the audit export is faulty in itself";
+            checks.push(Check::skip(Field::AuditChain, faulty));
             None
         }
     }
@@ -79,8 +79,9 @@ impl<'a> Comparison<'a> {
         Self { checks, before }
     }
 
-    /// Reports what is wrong with the export in itself; what could be read of it to its end is
-    /// compared all the same, so that every failure is listed.
+    /// Reports what is wrong with the export in itself. Whole entries under a faulty document are
+    /// compared all the same, so that every failure is listed; with a faulty entry among them they
+    /// would only be blamed for the same fault twice.
     fn read(&mut self, read: Result<ExportFacts, Box<ExportFailure>>) -> Option<ExportFacts> {
         let failure = match read {
             Ok(facts) => return Some(facts),
@@ -91,9 +92,9 @@ impl<'a> Comparison<'a> {
             unlisted,
             facts,
         } = *failure;
-        let whole = !problems
+        let whole = problems
             .iter()
-            .any(|problem| matches!(problem.fault, Fault::Document(_)));
+            .all(|problem| problem.entry.is_none() && !matches!(problem.fault, Fault::Document(_)));
         for problem in problems {
             let code = problem.fault.code();
             self.differs(
@@ -189,30 +190,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn claim(&mut self, claim: &Claim, facts: &ExportFacts) {
-        let log = (Field::AuditBundle, Code::TranscriptMismatch);
-        let stated = |path: &[&str]| {
-            claim.at(path).map_or_else(
-                || "absent".to_owned(),
-                |value| {
-                    value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned)
-                },
-            )
-        };
-        match facts.chain {
-            Some(ChainFacts { root, tip, length }) => {
-                for (end, logged) in [("root", root), ("tip", tip)] {
-                    let stated = stated(&["gateway", "audit_chain", end]);
-                    self.same(log, end, logged.hex(), bare(&stated));
-                }
-                let stated = stated(&["gateway", "audit_chain", "length"]);
-                self.same(log, "length", length, stated);
-            }
-            None => self.differs(log.0, log.1, "a chain", "a log without one"),
-        }
-        let session = stated(&["gateway", "session_id"]);
-        self.same(log, "session_id", &facts.final_session, session);
+        self.chain(claim, facts);
         let verdicts = &facts.verdicts;
         for (name, logged) in [
             ("tool_calls_total", facts.calls),
@@ -220,12 +198,8 @@ impl<'a> Comparison<'a> {
             ("tool_calls_denied", verdicts.denied()),
             ("tool_calls_faulted", verdicts.of(Verdict::Fault)),
         ] {
-            self.same(
-                log,
-                name,
-                logged,
-                stated(&["gateway", "call_summary", name]),
-            );
+            let stated = stated(claim, &["gateway", "call_summary", name]);
+            self.same(LOG, name, logged, stated);
         }
         self.tools(claim, facts);
         for (field, code, path, logged) in [
@@ -243,9 +217,28 @@ impl<'a> Comparison<'a> {
             ),
         ] {
             if let Some(logged) = logged {
-                self.same((field, code), &path.join("."), logged, stated(&path));
+                let stated = stated(claim, &path);
+                self.same((field, code), &path.join("."), logged, stated);
             }
         }
+    }
+
+    fn chain(&mut self, claim: &Claim, facts: &ExportFacts) {
+        match facts.chain {
+            Some(ChainFacts { root, tip, length }) => {
+                let stated = |name| stated(claim, &["gateway", "audit_chain", name]);
+                self.same(LOG, "root", root.hex(), bare(&stated("root")));
+                self.same(LOG, "tip", tip.hex(), bare(&stated("tip")));
+                self.same(LOG, "length", length, stated("length"));
+                let transcript = claim.text(&["trace", "tool_transcript", "hash"]);
+                self.same(LOG, "tool_transcript.hash", tip.hex(), bare(transcript));
+            }
+            None => self.differs(LOG.0, LOG.1, "a chain", "a log without one"),
+        }
+        let calls = stated(claim, &["trace", "tool_transcript", "call_count"]);
+        self.same(LOG, "tool_transcript.call_count", facts.calls, calls);
+        let session = stated(claim, &["gateway", "session_id"]);
+        self.same(LOG, "session_id", &facts.final_session, session);
     }
 
     fn tools(&mut self, claim: &Claim, facts: &ExportFacts) {
@@ -260,8 +253,8 @@ impl<'a> Comparison<'a> {
             .eq(facts.tools.iter().map(|tool| Some(tool.as_str())));
         if facts.tools_unlisted == 0 && !same {
             self.differs(
-                Field::AuditBundle,
-                Code::TranscriptMismatch,
+                LOG.0,
+                LOG.1,
                 format_args!("the {} tools of the log in order", facts.tools.len()),
                 format_args!("{} others", stated.len()),
             );
@@ -278,6 +271,19 @@ impl<'a> Comparison<'a> {
                 .push(passed.actual(format_args!("{size} entries, {calls} calls")));
         }
     }
+}
+
+const LOG: (Field, Code) = (Field::AuditBundle, Code::TranscriptMismatch);
+
+/// What a claim says at this place, as text.
+fn stated(claim: &Claim, path: &[&str]) -> String {
+    claim.at(path).map_or_else(
+        || "absent".to_owned(),
+        |value| {
+            let text = value.as_str().map(str::to_owned);
+            text.unwrap_or_else(|| value.to_string())
+        },
+    )
 }
 
 /// The claim's list of calls, held against the log's as that streams by.

@@ -27,8 +27,11 @@ fn what_a_later_version_reads_is_refused_by_name() {
 
 #[test]
 fn what_switches_a_later_part_off_is_fine() {
-    let (problems, notices) =
-        review(&[("CMCP_OTEL_ENABLED", "False"), ("CMCP_SPIRE_SOCKET", ""), ("OTEL_SERVICE_NAME", "x")]);
+    let (problems, notices) = review(&[
+        ("CMCP_OTEL_ENABLED", "False"),
+        ("CMCP_SPIRE_SOCKET", ""),
+        ("OTEL_SERVICE_NAME", "x"),
+    ]);
     assert_eq!((problems, notices), (Vec::new(), Vec::new()));
 }
 

@@ -22,11 +22,20 @@ fn a_file_that_everybody_may_write_is_a_problem() {
 #[test]
 fn a_symbolic_link_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, link) = (folder.path().join("c.yaml"), folder.path().join("link.yaml"));
+    let (path, link) = (
+        folder.path().join("c.yaml"),
+        folder.path().join("link.yaml"),
+    );
     fs::write(&path, "a").unwrap();
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let notices = read(&link, 10).unwrap().notices;
-    assert_eq!(notices, [format!("`{}` is a symbolic link; it was followed", link.display())]);
+    assert_eq!(
+        notices,
+        [format!(
+            "`{}` is a symbolic link; it was followed",
+            link.display()
+        )]
+    );
 }
 
 #[test]
@@ -48,7 +57,13 @@ fn what_cannot_be_read_says_why() {
         )
     );
     fs::write(&path, "0123456789x").unwrap();
-    assert!(read(&path, 10).err().unwrap().to_string().contains("larger than 10 bytes"));
+    assert!(
+        read(&path, 10)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("larger than 10 bytes")
+    );
 }
 
 #[test]
@@ -59,7 +74,11 @@ fn a_tree_is_read_in_order_of_path() {
         fs::write(folder.path().join(name), name).unwrap();
     }
     let mut problems = Vec::new();
-    let files = read_tree(folder.path(), |path| path.ends_with(".cedar"), &mut problems);
+    let files = read_tree(
+        folder.path(),
+        |path| path.ends_with(".cedar"),
+        &mut problems,
+    );
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["a.cedar", "b/c/d.cedar", "z.cedar"]);
     assert_eq!(problems, Vec::new());

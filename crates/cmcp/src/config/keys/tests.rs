@@ -13,7 +13,12 @@ fn every_path_is_there_once_and_none_is_both_key_and_section() {
     let paths: BTreeSet<&str> = KEYS.iter().map(|key| key.path).collect();
     assert_eq!(paths.len(), KEYS.len());
     for path in &paths {
-        assert!(!paths.iter().any(|other| other.starts_with(&format!("{path}."))), "{path}");
+        assert!(
+            !paths
+                .iter()
+                .any(|other| other.starts_with(&format!("{path}."))),
+            "{path}"
+        );
         assert!(path.split('.').count() <= 2, "{path}");
     }
 }
@@ -23,10 +28,8 @@ fn every_default_is_a_value_that_the_key_accepts() {
     for key in KEYS {
         let text = match &key.default {
             Default::Absent => continue,
-            Default::Empty => match key.kind {
-                Kind::List | Kind::Principals => "[]".to_owned(),
-                _ => "{}".to_owned(),
-            },
+            Default::Empty if matches!(key.kind, Kind::List | Kind::Principals) => "[]".to_owned(),
+            Default::Empty => "{}".to_owned(),
             Default::Bool(flag) => flag.to_string(),
             Default::Fraction(text) | Default::Text(text) => (*text).to_owned(),
             Default::Integer(number) => number.to_string(),
@@ -47,7 +50,10 @@ fn every_default_is_a_value_that_the_key_accepts() {
 #[test]
 fn numbers_truths_and_choices_have_a_default_or_belong_to_a_later_part() {
     for key in KEYS {
-        let needs = matches!(key.kind, Kind::Bool | Kind::Integer(..) | Kind::Fraction(..));
+        let needs = matches!(
+            key.kind,
+            Kind::Bool | Kind::Integer(..) | Kind::Fraction(..)
+        );
         assert!(!needs || default(key).is_some(), "{}", key.path);
         if let (Kind::Integer(from, _), Some(Value::Integer(number))) = (&key.kind, default(key)) {
             assert!(*from >= 0 && number >= *from, "{}", key.path);

@@ -6,23 +6,39 @@ fn command(name: &str, command: &str, args: &[&str], env: &[(&str, &str)]) -> Fo
     let launch = Launch::Command {
         command: command.to_owned(),
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-        env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        env: env
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect(),
         cwd: None,
     };
-    Found { name: name.to_owned(), launch }
+    Found {
+        name: name.to_owned(),
+        launch,
+    }
 }
 
 fn url(name: &str, url: &str, headers: &[&str]) -> Found {
     let headers = headers.iter().map(|name| (*name).to_owned()).collect();
-    Found { name: name.to_owned(), launch: Launch::Url { url: url.to_owned(), headers } }
+    Found {
+        name: name.to_owned(),
+        launch: Launch::Url {
+            url: url.to_owned(),
+            headers,
+        },
+    }
 }
 
 #[test]
 fn claude_desktop() {
     let text = r#"{"mcpServers": {"files": {"command": "npx", "args": ["-y", "server-files", "/srv"],
         "env": {"API_KEY": "s3cret"}}, "old": {"command": "x", "disabled": true}}}"#;
-    let expected =
-        vec![command("files", "npx", &["-y", "server-files", "/srv"], &[("API_KEY", "s3cret")])];
+    let expected = vec![command(
+        "files",
+        "npx",
+        &["-y", "server-files", "/srv"],
+        &[("API_KEY", "s3cret")],
+    )];
     assert_eq!(read(Path::new("c.json"), text), Ok(expected));
 }
 
@@ -75,9 +91,14 @@ fn errors_name_file_server_and_remedy() {
         ),
     ];
     for (text, expected) in cases {
-        assert_eq!(read(Path::new("mcp.json"), text).unwrap_err().to_string(), expected);
+        assert_eq!(
+            read(Path::new("mcp.json"), text).unwrap_err().to_string(),
+            expected
+        );
     }
-    let error = read(Path::new("mcp.json"), "{\n \"a\": tru }").unwrap_err().to_string();
+    let error = read(Path::new("mcp.json"), "{\n \"a\": tru }")
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("mcp.json:2:7: "), "{error}");
 }
 
@@ -85,7 +106,12 @@ fn errors_name_file_server_and_remedy() {
 fn servers_of_the_command_line() {
     assert_eq!(
         from_argument("files=/usr/bin/mcp-files '/srv/my data' --flag=\"a b\" c\\ d"),
-        Ok(command("files", "/usr/bin/mcp-files", &["/srv/my data", "--flag=a b", "c d"], &[]))
+        Ok(command(
+            "files",
+            "/usr/bin/mcp-files",
+            &["/srv/my data", "--flag=a b", "c d"],
+            &[]
+        ))
     );
     assert_eq!(
         from_argument("crm=https://crm.example/mcp?x=1"),

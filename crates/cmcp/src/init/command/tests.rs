@@ -21,21 +21,33 @@ fn a_name_is_looked_up_and_links_stay() {
     let search = Some(folder.path().as_os_str());
     assert_eq!(resolve("link", &[], search), Ok(folder.path().join("link")));
     for name in ["none", "data"] {
-        let error = CommandError::NotFound { command: name.to_owned() };
+        let error = CommandError::NotFound {
+            command: name.to_owned(),
+        };
         assert_eq!(resolve(name, &[], search), Err(error));
     }
     let path = folder.path().join("data").display().to_string();
-    assert_eq!(resolve(&path, &[], search), Err(CommandError::NotExecutable { path }));
+    assert_eq!(
+        resolve(&path, &[], search),
+        Err(CommandError::NotExecutable { path })
+    );
 }
 
 #[test]
 fn relative_paths_and_relative_search_folders_are_not_followed() {
     for command in ["./server", "bin/server"] {
-        let error = CommandError::Relative { command: command.to_owned() };
+        let error = CommandError::Relative {
+            command: command.to_owned(),
+        };
         assert_eq!(resolve(command, &[], None), Err(error));
     }
-    let error = CommandError::NotFound { command: "cargo.toml".to_owned() };
-    assert_eq!(resolve("cargo.toml", &[], Some(OsStr::new(".:"))), Err(error));
+    let error = CommandError::NotFound {
+        command: "cargo.toml".to_owned(),
+    };
+    assert_eq!(
+        resolve("cargo.toml", &[], Some(OsStr::new(".:"))),
+        Err(error)
+    );
 }
 
 #[test]
@@ -47,7 +59,9 @@ fn no_shell_is_started() {
         ("pwsh", &["-Command", "server"]),
         ("env", &["X=1", "bash", "server"]),
     ] {
-        let error = CommandError::Shell { command: command.to_owned() };
+        let error = CommandError::Shell {
+            command: command.to_owned(),
+        };
         assert_eq!(resolve(command, &words(args), None), Err(error));
     }
 }
@@ -65,6 +79,10 @@ fn fetching_and_running_is_recognised() {
         ("node", &["/srv/server.js"], None),
         ("uv", &["tool", "install"], None),
     ] {
-        assert_eq!(fetcher(command, &words(args)).as_deref(), expected, "{command} {args:?}");
+        assert_eq!(
+            fetcher(command, &words(args)).as_deref(),
+            expected,
+            "{command} {args:?}"
+        );
     }
 }

@@ -6,10 +6,10 @@ use crate::jsonrpc::{Message, parse};
 
 fn read(params: &str, caps: Caps) -> Result<CallParams, InvalidParams> {
     let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
-    match parse(&Bytes::from(text), &Limits::REQUEST).unwrap() {
-        Message::Request(request) => CallParams::read(&request.params, caps),
-        other => panic!("{other:?}"),
-    }
+    let Ok(Message::Request(request)) = parse(&Bytes::from(text), &Limits::REQUEST) else {
+        panic!("{params}")
+    };
+    CallParams::read(&request.params, caps)
 }
 
 fn nested(levels: usize) -> String {

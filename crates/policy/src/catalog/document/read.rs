@@ -28,59 +28,102 @@ pub(in crate::catalog) fn read(
     match fields.required(reader, "cmcp_catalog") {
         Some(version) if version.as_i64() == Some(1) => {}
         Some(version) => {
-            fields.fault(reader, "cmcp_catalog", CatalogErrorKind::Version(version.to_string()));
+            fields.fault(
+                reader,
+                "cmcp_catalog",
+                CatalogErrorKind::Version(version.to_string()),
+            );
             return None;
         }
         None => return None,
     }
-    if fields.array(reader, "signatures").is_some_and(|signatures| !signatures.is_empty()) {
+    if fields
+        .array(reader, "signatures")
+        .is_some_and(|signatures| !signatures.is_empty())
+    {
         let remedy = "leave it empty";
-        fields.fault(reader, "signatures", CatalogErrorKind::Reserved { member: "signatures", remedy });
+        fields.fault(
+            reader,
+            "signatures",
+            CatalogErrorKind::Reserved {
+                member: "signatures",
+                remedy,
+            },
+        );
     }
     let servers = servers(reader, &fields);
     let mut tools = Vec::new();
     let mut names = Vec::new();
     fields.required(reader, "tools");
-    for (index, entry) in fields.array(reader, "tools").unwrap_or_default().iter().enumerate() {
-        let Some(entry) = Fields::closed(reader, entry, format!("tools[{index}]"), &TOOL) else { continue };
+    for (index, entry) in fields
+        .array(reader, "tools")
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
+        let Some(entry) = Fields::closed(reader, entry, format!("tools[{index}]"), &TOOL) else {
+            continue;
+        };
         if let Some(tool) = tool(reader, &entry, &servers, context) {
             let offset = entry.offset;
-            names.push(name::Exposed { place: entry.place, offset, name: tool.name.clone() });
+            names.push(name::Exposed {
+                place: entry.place,
+                offset,
+                name: tool.name.clone(),
+            });
             tools.push(tool);
         }
     }
     name::distinct(reader, &names);
     let canonical = canonical_without(document, "signatures", Form::Verbatim).ok()?;
     let hash = Sha256Digest::of_parts(&[b"cmcp/catalog/v1\0", &canonical]);
-    Some(Parts { hash, servers, tools })
+    Some(Parts {
+        hash,
+        servers,
+        tools,
+    })
 }
 
 fn servers(reader: &mut Reader<'_>, document: &Fields<'_>) -> Vec<ServerSpec> {
     let mut servers = Vec::new();
-    let Some(value) = document.required(reader, "servers") else { return servers };
-    let Some(named) = Fields::open(reader, value, "servers".to_owned()) else { return servers };
+    let Some(value) = document.required(reader, "servers") else {
+        return servers;
+    };
+    let Some(named) = Fields::open(reader, value, "servers".to_owned()) else {
+        return servers;
+    };
     for (name, value) in named.iter() {
         if let Err(kind) = name::legal_server(name) {
             named.fault(reader, name, kind);
         }
-        let Some(fields) = Fields::open(reader, value, named.at(name)) else { continue };
+        let Some(fields) = Fields::open(reader, value, named.at(name)) else {
+            continue;
+        };
         let transport = match fields.string(reader, "transport") {
             Some("stdio") => stdio(reader, value, &fields),
             Some("streamable-http") => http(reader, value, &fields),
             Some(word) => {
-                let kind = CatalogErrorKind::Word { word: word.to_owned(), known: "`stdio` and `streamable-http`" };
+                let kind = CatalogErrorKind::Word {
+                    word: word.to_owned(),
+                    known: "`stdio` and `streamable-http`",
+                };
                 fields.fault(reader, "transport", kind);
                 None
             }
             None => None,
         };
         unattested(reader, &fields);
-        let display_name = fields.optional_string(reader, "display_name").map(str::to_owned);
+        let display_name = fields
+            .optional_string(reader, "display_name")
+            .map(str::to_owned);
         // A server that has faults still counts, so that its tools are not reported as homeless.
         servers.push(ServerSpec {
             name: name.to_owned(),
             display_name,
-            transport: transport.unwrap_or_else(|| Transport::Http { url: String::new(), pin: TlsPin::WebPki }),
+            transport: transport.unwrap_or_else(|| Transport::Http {
+                url: String::new(),
+                pin: TlsPin::WebPki,
+            }),
         });
     }
     servers
@@ -143,11 +186,21 @@ fn http(reader: &mut Reader<'_>, value: &Value, fields: &Fields<'_>) -> Option<T
         "webpki" => TlsPin::WebPki,
         word => {
             let known = "`certificate`, `key` and `webpki`";
-            tls.fault(reader, "pin", CatalogErrorKind::Word { word: word.to_owned(), known });
+            tls.fault(
+                reader,
+                "pin",
+                CatalogErrorKind::Word {
+                    word: word.to_owned(),
+                    known,
+                },
+            );
             return None;
         }
     };
-    Some(Transport::Http { url: url?.to_owned(), pin })
+    Some(Transport::Http {
+        url: url?.to_owned(),
+        pin,
+    })
 }
 
 fn pinned(reader: &mut Reader<'_>, tls: &Fields<'_>) -> Option<Sha256Digest> {
@@ -159,15 +212,29 @@ fn digest(reader: &mut Reader<'_>, fields: &Fields<'_>, name: &str) -> Option<Sh
     let text = fields.optional_string(reader, name)?;
     let digest = text.parse().ok();
     if digest.is_none() {
-        fields.fault(reader, name, CatalogErrorKind::Pin(text.escape_debug().to_string()));
+        fields.fault(
+            reader,
+            name,
+            CatalogErrorKind::Pin(text.escape_debug().to_string()),
+        );
     }
     digest
 }
 
 fn unattested(reader: &mut Reader<'_>, fields: &Fields<'_>) {
-    if fields.optional("attestation").is_some_and(|demand| !demand.is_null()) {
+    if fields
+        .optional("attestation")
+        .is_some_and(|demand| !demand.is_null())
+    {
         let remedy = "write `null`";
-        fields.fault(reader, "attestation", CatalogErrorKind::Reserved { member: "attestation", remedy });
+        fields.fault(
+            reader,
+            "attestation",
+            CatalogErrorKind::Reserved {
+                member: "attestation",
+                remedy,
+            },
+        );
     }
 }
 
@@ -231,13 +298,21 @@ impl Names {
         if at.is_none() {
             let known = list(servers.iter().map(|spec| &spec.name));
             let name = server.escape_default().to_string();
-            fields.fault(reader, "server", CatalogErrorKind::UnknownServer { name, known });
+            fields.fault(
+                reader,
+                "server",
+                CatalogErrorKind::UnknownServer { name, known },
+            );
         }
         let exposed = name::exposed(alias, server, upstream?, servers.len());
         if let (None, Err(kind)) = (alias, name::legal(&exposed)) {
             fields.fault(reader, "name", kind);
         }
-        Some(Self { exposed, upstream: upstream?.to_owned(), server: at? })
+        Some(Self {
+            exposed,
+            upstream: upstream?.to_owned(),
+            server: at?,
+        })
     }
 }
 
@@ -247,14 +322,25 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
     let value = fields.required(reader, "definition")?;
     let definition = Fields::open(reader, value, fields.at("definition"))?;
     let named = definition.string(reader, "name")?;
-    if fields.optional("name").and_then(Value::as_str).is_some_and(|name| name != named) {
+    if fields
+        .optional("name")
+        .and_then(Value::as_str)
+        .is_some_and(|name| name != named)
+    {
         let kind = CatalogErrorKind::DefinitionName(named.escape_default().to_string());
         definition.fault(reader, "name", kind);
     }
     let actual = definition_digest(value).ok()?;
-    if let Some(stated) = fields.string(reader, "digest").filter(|stated| *stated != actual.to_string()) {
+    if let Some(stated) = fields
+        .string(reader, "digest")
+        .filter(|stated| *stated != actual.to_string())
+    {
         let stated = stated.escape_debug().to_string();
-        fields.fault(reader, "digest", CatalogErrorKind::Digest { stated, actual });
+        fields.fault(
+            reader,
+            "digest",
+            CatalogErrorKind::Digest { stated, actual },
+        );
     }
     harmless(reader, fields, value);
     definition.required(reader, "inputSchema")?;
@@ -267,10 +353,17 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
 }
 
 /// Reports text that shows a person something else than it tells a model.
-pub(in crate::catalog) fn harmless(reader: &mut Reader<'_>, fields: &Fields<'_>, definition: &Value) {
+pub(in crate::catalog) fn harmless(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    definition: &Value,
+) {
     for finding in scan::scan_definition(definition) {
         if finding.severity == Severity::Refuse {
-            let kind = CatalogErrorKind::Scan { what: finding.what, at: finding.place };
+            let kind = CatalogErrorKind::Scan {
+                what: finding.what,
+                at: finding.place,
+            };
             reader.fault(&fields.place, fields.offset, kind);
         }
     }
@@ -313,15 +406,28 @@ impl Labels {
         if sensitivity.is_none() {
             let known = list(vocabulary.labels().map(|(name, _)| name));
             let name = label.escape_default().to_string();
-            fields.fault(reader, member, CatalogErrorKind::Sensitivity { name, known });
+            fields.fault(
+                reader,
+                member,
+                CatalogErrorKind::Sensitivity { name, known },
+            );
         }
-        let domain = fields.optional_string(reader, "compliance_domain").unwrap_or("external");
+        let domain = fields
+            .optional_string(reader, "compliance_domain")
+            .unwrap_or("external");
         if vocabulary.regulated(domain).is_none() {
             let known = list(vocabulary.domains().map(|(name, _)| name));
             let name = domain.escape_default().to_string();
-            fields.fault(reader, "compliance_domain", CatalogErrorKind::Domain { name, known });
+            fields.fault(
+                reader,
+                "compliance_domain",
+                CatalogErrorKind::Domain { name, known },
+            );
         }
-        Some(Self { sensitivity: sensitivity?, domain: domain.to_owned() })
+        Some(Self {
+            sensitivity: sensitivity?,
+            domain: domain.to_owned(),
+        })
     }
 }
 
@@ -337,22 +443,49 @@ fn redact(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<JsonPath> {
 }
 
 fn approval(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Approval {
-    let by = fields.optional_string(reader, "approved_by").map(str::to_owned);
-    let at = fields.optional_string(reader, "approved_at").and_then(|text| {
-        let time = Timestamp::parse_rfc3339(text).ok();
-        if time.is_none() {
-            fields.fault(reader, "approved_at", CatalogErrorKind::Time(text.escape_debug().to_string()));
-        }
-        time
-    });
+    let by = fields
+        .optional_string(reader, "approved_by")
+        .map(str::to_owned);
+    let at = fields
+        .optional_string(reader, "approved_at")
+        .and_then(|text| {
+            let time = Timestamp::parse_rfc3339(text).ok();
+            if time.is_none() {
+                fields.fault(
+                    reader,
+                    "approved_at",
+                    CatalogErrorKind::Time(text.escape_debug().to_string()),
+                );
+            }
+            time
+        });
     Approval { by, at }
 }
 
 const DOCUMENT: [&str; 4] = ["cmcp_catalog", "servers", "tools", "signatures"];
-const STDIO: [&str; 8] =
-    ["transport", "command", "args", "env", "cwd", "measured", "display_name", "attestation"];
+const STDIO: [&str; 8] = [
+    "transport",
+    "command",
+    "args",
+    "env",
+    "cwd",
+    "measured",
+    "display_name",
+    "attestation",
+];
 const HTTP: [&str; 5] = ["transport", "url", "tls", "display_name", "attestation"];
 const TOOL: [&str; 13] = [
-    "server", "name", "alias", "definition", "digest", "read_only", "sensitivity", "compliance_domain",
-    "baa_covered", "redact", "approved_by", "approved_at", "attestation",
+    "server",
+    "name",
+    "alias",
+    "definition",
+    "digest",
+    "read_only",
+    "sensitivity",
+    "compliance_domain",
+    "baa_covered",
+    "redact",
+    "approved_by",
+    "approved_at",
+    "attestation",
 ];

@@ -4,8 +4,16 @@ use super::{Document, Tool};
 use crate::catalog::{Baa, Effect, ServerSpec, TlsPin, Transport, approved::definition_digest};
 
 pub(super) fn value(document: &Document) -> Result<Value, CanonError> {
-    let servers: Object = document.servers.iter().map(|spec| (spec.name.clone(), server(spec))).collect();
-    let tools = document.tools.iter().map(tool).collect::<Result<Vec<_>, _>>()?;
+    let servers: Object = document
+        .servers
+        .iter()
+        .map(|spec| (spec.name.clone(), server(spec)))
+        .collect();
+    let tools = document
+        .tools
+        .iter()
+        .map(tool)
+        .collect::<Result<Vec<_>, _>>()?;
     let members = Object::from([
         ("cmcp_catalog", Value::from(1_i64)),
         ("servers", servers.into()),
@@ -31,7 +39,13 @@ fn server(spec: &ServerSpec) -> Value {
             members.insert("url", url.as_str());
             members.insert("tls", tls(pin));
         }
-        Transport::Stdio { command, args, env, cwd, measured } => {
+        Transport::Stdio {
+            command,
+            args,
+            env,
+            cwd,
+            measured,
+        } => {
             members.insert("transport", "stdio");
             members.insert("command", command.as_str());
             members.insert("args", strings(args));
@@ -39,8 +53,10 @@ fn server(spec: &ServerSpec) -> Value {
             if let Some(cwd) = cwd {
                 members.insert("cwd", cwd.as_str());
             }
-            let measured: Object =
-                measured.iter().map(|(path, digest)| (path.as_str(), digest.to_string())).collect();
+            let measured: Object = measured
+                .iter()
+                .map(|(path, digest)| (path.as_str(), digest.to_string()))
+                .collect();
             members.insert("measured", measured);
         }
     }
@@ -53,10 +69,13 @@ fn server(spec: &ServerSpec) -> Value {
 
 fn tls(pin: &TlsPin) -> Value {
     let members = match pin {
-        TlsPin::Certificate(digest) => {
-            Object::from([("pin", "certificate".to_owned()), ("sha256", digest.to_string())])
+        TlsPin::Certificate(digest) => Object::from([
+            ("pin", "certificate".to_owned()),
+            ("sha256", digest.to_string()),
+        ]),
+        TlsPin::Key(digest) => {
+            Object::from([("pin", "key".to_owned()), ("sha256", digest.to_string())])
         }
-        TlsPin::Key(digest) => Object::from([("pin", "key".to_owned()), ("sha256", digest.to_string())]),
         TlsPin::Placeholder | TlsPin::WebPki => Object::from([("pin", "webpki".to_owned())]),
     };
     members.into()
@@ -65,7 +84,10 @@ fn tls(pin: &TlsPin) -> Value {
 fn tool(tool: &Tool) -> Result<Value, CanonError> {
     let mut members = Object::new();
     members.insert("server", tool.server.as_str());
-    members.insert("name", tool.definition.get("name").cloned().unwrap_or(Value::Null));
+    members.insert(
+        "name",
+        tool.definition.get("name").cloned().unwrap_or(Value::Null),
+    );
     if let Some(alias) = &tool.alias {
         members.insert("alias", alias.as_str());
     }
@@ -88,7 +110,12 @@ fn tool(tool: &Tool) -> Result<Value, CanonError> {
 }
 
 fn strings(strings: &[String]) -> Value {
-    Value::Array(strings.iter().map(|string| Value::from(string.as_str())).collect())
+    Value::Array(
+        strings
+            .iter()
+            .map(|string| Value::from(string.as_str()))
+            .collect(),
+    )
 }
 
 fn indent(out: &mut String, value: &Value, level: usize) {
@@ -99,9 +126,19 @@ fn indent(out: &mut String, value: &Value, level: usize) {
             block(out, ('{', '}'), members, level);
         }
         Value::Array(elements) if !elements.iter().all(is_scalar) => {
-            block(out, ('[', ']'), elements.iter().map(|value| (None, value)), level);
+            block(
+                out,
+                ('[', ']'),
+                elements.iter().map(|value| (None, value)),
+                level,
+            );
         }
-        Value::Array(_) | Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+        Value::Array(_)
+        | Value::Object(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_) => {
             out.push_str(&value.to_string());
         }
     }

@@ -3,7 +3,11 @@
 use super::*;
 
 fn tools() -> Vec<crate::catalog::Tool> {
-    vec![tool("read_file", "{}"), tool("write_file", "{}"), tool("crm.contacts", "{}")]
+    vec![
+        tool("read_file", "{}"),
+        tool("write_file", "{}"),
+        tool("crm.contacts", "{}"),
+    ]
 }
 
 fn v07(policies: &str) -> World {
@@ -12,9 +16,15 @@ fn v07(policies: &str) -> World {
 
 #[test]
 fn the_general_action_covers_every_tool_and_a_tools_own_action_that_tool() {
-    let general = world("permit(principal, action == Action::\"call_tool\", resource);", tools());
+    let general = world(
+        "permit(principal, action == Action::\"call_tool\", resource);",
+        tools(),
+    );
     assert!(general.permits("read_file", "{}") && general.permits("write_file", "{}"));
-    let own = world("permit(principal, action == Action::\"read_file\", resource);", tools());
+    let own = world(
+        "permit(principal, action == Action::\"read_file\", resource);",
+        tools(),
+    );
     assert!(own.permits("read_file", "{}"));
     assert!(!own.permits("write_file", "{}"));
 }
@@ -55,7 +65,10 @@ fn a_condition_on_the_action_is_judged_under_each() {
 fn names_derived_by_the_python_cmcp_are_known_under_compat_only() {
     let policies = "permit(principal, action == Action::\"ReadFile\", resource);
         permit(principal, action == Action::\"Crm.contacts\", resource);";
-    assert!(refused(policies, tools()).contains("there is no `Action::\"ReadFile\"`: did you mean `read_file`?"));
+    assert!(
+        refused(policies, tools())
+            .contains("there is no `Action::\"ReadFile\"`: did you mean `read_file`?")
+    );
     let world = v07(policies);
     assert!(world.warnings.is_empty(), "{}", told(&world.warnings));
     assert!(world.permits("read_file", "{}"));
@@ -70,8 +83,13 @@ fn a_bundle_with_derived_names_only_is_judged_under_them_only() {
     let world = v07(policies);
     assert_eq!(world.decide("read_file", "{}").policies, ["policy0"]);
     assert_eq!(world.decide("write_file", "{}").policies, ["policy1"]);
-    let both = v07(&format!("{policies}\nforbid(principal, action == Action::\"call_tool\", resource == Resource::\"write_file\");"));
-    assert_eq!(both.decide("read_file", "{}").policies, ["policy0", "policy1"]);
+    let both = v07(&format!(
+        "{policies}\nforbid(principal, action == Action::\"call_tool\", resource == Resource::\"write_file\");"
+    ));
+    assert_eq!(
+        both.decide("read_file", "{}").policies,
+        ["policy0", "policy1"]
+    );
     assert!(!both.permits("write_file", "{}"));
 }
 
@@ -89,7 +107,13 @@ fn two_tools_are_never_one_action() {
 fn the_schema_shows_the_general_action_and_every_tools_own() {
     let world = world(ALL, tools());
     let schema: cedar_policy::Schema = world.engine.schema_text().parse().unwrap();
-    let mut actions: Vec<&str> = schema.actions().map(|action| action.id().unescaped()).collect();
+    let mut actions: Vec<&str> = schema
+        .actions()
+        .map(|action| action.id().unescaped())
+        .collect();
     actions.sort_unstable();
-    assert_eq!(actions, ["call_tool", "crm.contacts", "read_file", "write_file"]);
+    assert_eq!(
+        actions,
+        ["call_tool", "crm.contacts", "read_file", "write_file"]
+    );
 }

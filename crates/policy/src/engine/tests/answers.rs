@@ -23,8 +23,19 @@ fn the_annotations_of_the_matching_forbids_are_merged_and_the_later_counts() {
     let decision = world(policies, tools()).decide("t", "{}");
     assert_eq!(decision.policies, ["b", "c"]);
     assert_eq!(decision.escalation, Some(Escalation::StepUp));
-    let advice: Vec<_> = decision.advice.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    assert_eq!(advice, [("approver", "zoe@example.com"), ("id", "c"), ("reason", "second")]);
+    let advice: Vec<_> = decision
+        .advice
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    assert_eq!(
+        advice,
+        [
+            ("approver", "zoe@example.com"),
+            ("id", "c"),
+            ("reason", "second")
+        ]
+    );
 }
 
 #[test]
@@ -32,7 +43,9 @@ fn nothing_that_permits_means_no_and_names_nobody() {
     let policies = "permit(principal, action, resource == Resource::\"u\");";
     let decision = world(policies, tools()).decide("t", "{}");
     assert_eq!(decision.effect, Effect::Deny);
-    assert!(decision.policies.is_empty() && decision.advice.is_empty() && decision.errors.is_empty());
+    assert!(
+        decision.policies.is_empty() && decision.advice.is_empty() && decision.errors.is_empty()
+    );
     assert_eq!(decision.escalation, None);
 }
 
@@ -56,11 +69,22 @@ fn the_redactions_of_every_matching_permit_apply() {
         forbid(principal, action, resource == Resource::"u");"#;
     let world = world(policies, tools());
     let paths = |tool: &str| -> Vec<String> {
-        world.decide(tool, "{}").redact.iter().map(ToString::to_string).collect()
+        world
+            .decide(tool, "{}")
+            .redact
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     };
-    assert_eq!(paths("t"), ["$.structuredContent.phone", "$.structuredContent.ssn"]);
+    assert_eq!(
+        paths("t"),
+        ["$.structuredContent.phone", "$.structuredContent.ssn"]
+    );
     // A mode that lets a denied call proceed takes out whatever any permit would have.
-    assert_eq!(paths("u"), ["$.structuredContent.never", "$.structuredContent.ssn"]);
+    assert_eq!(
+        paths("u"),
+        ["$.structuredContent.never", "$.structuredContent.ssn"]
+    );
 }
 
 #[test]
@@ -90,12 +114,17 @@ fn policy_sees_the_session_and_the_phase() {
     let (anonymous, arguments) = (Principal::anonymous(), json("{}"));
     let labels = BTreeSet::from(["suspicious".to_owned()]);
     let mut facts = world.facts(&anonymous, "t", &arguments);
-    facts.phase = Phase::Egress { response_size_bytes: 11, labels: &labels };
+    facts.phase = Phase::Egress {
+        response_size_bytes: 11,
+        labels: &labels,
+    };
     facts.attestation_platform = "snp";
     // `label` is not among them: of two labels with equal rank the earlier is the session's mark.
     assert_eq!(
         world.engine.decide(&facts).policies,
-        ["level", "seen", "after", "resets", "injected", "size", "labelled", "flow", "hardware"]
+        [
+            "level", "seen", "after", "resets", "injected", "size", "labelled", "flow", "hardware"
+        ]
     );
 }
 
@@ -138,9 +167,24 @@ fn policy_sees_the_principal_and_its_attributes() {
     let text = |value: &str| AttributeValue::String(value.to_owned());
     let principals = [
         principal("alice", &[]),
-        principal("bob", &[("team", text("ops")), ("level", AttributeValue::Long(3))]),
-        principal("carol", &[("roles", AttributeValue::Set(vec!["admin".to_owned()])), ("level", AttributeValue::Long(2))]),
-        principal("dave", &[("team", text("ops")), ("locked", AttributeValue::Bool(true))]),
+        principal(
+            "bob",
+            &[("team", text("ops")), ("level", AttributeValue::Long(3))],
+        ),
+        principal(
+            "carol",
+            &[
+                ("roles", AttributeValue::Set(vec!["admin".to_owned()])),
+                ("level", AttributeValue::Long(2)),
+            ],
+        ),
+        principal(
+            "dave",
+            &[
+                ("team", text("ops")),
+                ("locked", AttributeValue::Bool(true)),
+            ],
+        ),
     ];
     let world = load(policies, catalog(tools()), &principals, Compat::Off).unwrap();
     let permitted: Vec<&str> = principals
@@ -151,9 +195,21 @@ fn policy_sees_the_principal_and_its_attributes() {
     assert_eq!(permitted, ["alice", "bob"]);
     assert!(!world.permits("t", "{}"), "anonymous");
     // Neither a stranger nor a known name with other attributes gets what the configured one has.
-    assert!(!world.decide_as(&principal("zed", &[]), "t", "{}").is_permit());
-    assert!(world.decide_as(&principal("zed", &[("team", text("ops"))]), "t", "{}").is_permit());
-    assert!(!world.decide_as(&principal("bob", &[]), "t", "{}").is_permit());
+    assert!(
+        !world
+            .decide_as(&principal("zed", &[]), "t", "{}")
+            .is_permit()
+    );
+    assert!(
+        world
+            .decide_as(&principal("zed", &[("team", text("ops"))]), "t", "{}")
+            .is_permit()
+    );
+    assert!(
+        !world
+            .decide_as(&principal("bob", &[]), "t", "{}")
+            .is_permit()
+    );
 }
 
 #[test]
@@ -162,10 +218,19 @@ fn an_exception_is_callable_and_cannot_dodge_a_rule() {
         forbid(principal, action, resource) when { context.arguments has n && context.arguments.n > 10 };"#;
     let plain = catalog(tools());
     let server = plain.servers()[0].clone();
-    let opened = plain.with_exception(server, &["emergency".to_owned()], &crate::catalog::Approval::default());
+    let opened = plain.with_exception(
+        server,
+        &["emergency".to_owned()],
+        &crate::catalog::Approval::default(),
+    );
     let world = load(policies, opened.unwrap(), &[], Compat::Off).unwrap();
     assert!(world.permits("emergency", r#"{"n": 1, "anything": {"x": [1.23456789]}}"#));
-    for arguments in [r#"{"n": 11}"#, r#"{"n": "11"}"#, r#"{"n": 11.0}"#, r#"{"n": null}"#] {
+    for arguments in [
+        r#"{"n": 11}"#,
+        r#"{"n": "11"}"#,
+        r#"{"n": 11.0}"#,
+        r#"{"n": null}"#,
+    ] {
         assert!(!world.permits("emergency", arguments), "{arguments}");
     }
 }

@@ -2,10 +2,7 @@
 
 use super::*;
 use crate::{
-    bundle::PolicyBundle,
-    catalog::Catalog,
-    fixture::load_bundle,
-    sensitivity::Vocabulary,
+    bundle::PolicyBundle, catalog::Catalog, fixture::load_bundle, sensitivity::Vocabulary,
     session::SessionState,
 };
 
@@ -26,24 +23,55 @@ fn sample(compat: Compat) -> Option<World> {
 #[test]
 fn the_recorded_session_is_decided_as_it_was() {
     for compat in [Compat::Off, Compat::V07] {
-        let Some(mut world) = sample(compat) else { return };
+        let Some(mut world) = sample(compat) else {
+            return;
+        };
         assert!(world.warnings.is_empty(), "{}", told(&world.warnings));
         let exchange = shared("formats/cmcp-sample/exchange.jsonl").unwrap();
         let mut judged = 0;
         for line in String::from_utf8(exchange).unwrap().lines() {
             let exchange = json(line);
-            let Some(params) = exchange.get("request").and_then(|request| request.get("params")) else { continue };
-            let tool = params.get("name").and_then(|name| name.as_str()).unwrap_or_default();
-            let Some(arguments) = params.get("arguments").filter(|_| world.catalog.tool(tool).is_some()) else { continue };
+            let Some(params) = exchange
+                .get("request")
+                .and_then(|request| request.get("params"))
+            else {
+                continue;
+            };
+            let tool = params
+                .get("name")
+                .and_then(|name| name.as_str())
+                .unwrap_or_default();
+            let Some(arguments) = params
+                .get("arguments")
+                .filter(|_| world.catalog.tool(tool).is_some())
+            else {
+                continue;
+            };
             // What these show is not policy's: inspection, argument patterns, `execution_id`, shape.
             let name = exchange.get("name").and_then(|name| name.as_str()).unwrap();
-            if ["response-blocked", "argument-blocked", "execution-id", "arguments-array"].contains(&name) {
+            if [
+                "response-blocked",
+                "argument-blocked",
+                "execution-id",
+                "arguments-array",
+            ]
+            .contains(&name)
+            {
                 continue;
             }
             let workflow = params.get("_cmcp").and_then(|own| own.get("workflow_id"));
-            world.workflow = workflow.and_then(|id| id.as_str()).unwrap_or("default").to_owned();
-            let decision = world.engine.decide(&world.facts(&Principal::anonymous(), tool, arguments));
-            let status = exchange.get("status").and_then(|status| status.as_i64()).unwrap();
+            world.workflow = workflow
+                .and_then(|id| id.as_str())
+                .unwrap_or("default")
+                .to_owned();
+            let decision =
+                world
+                    .engine
+                    .decide(&world.facts(&Principal::anonymous(), tool, arguments));
+            let status = exchange
+                .get("status")
+                .and_then(|status| status.as_i64())
+                .unwrap();
             assert_eq!(decision.is_permit(), status != 403, "{name}");
             if name == "denied" {
                 assert_eq!(decision.advice["approver"], "zoe@example.com");
@@ -60,7 +88,10 @@ fn the_recorded_session_is_decided_as_it_was() {
 }
 
 fn quickstart() -> Vec<crate::catalog::Tool> {
-    let mut contacts = tool("salesforce.contacts", r#"{"query": {"type": "string"}, "max_records": {"type": "integer"}}"#);
+    let mut contacts = tool(
+        "salesforce.contacts",
+        r#"{"query": {"type": "string"}, "max_records": {"type": "integer"}}"#,
+    );
     contacts.sensitivity = "pii".to_owned();
     vec![contacts, tool("echo", r#"{"message": {"type": "string"}}"#)]
 }
@@ -72,10 +103,16 @@ fn the_later_quickstart_forbids_its_sensitive_tool_and_permits_the_named_workflo
         forbid(principal, action, resource == Resource::"salesforce.contacts");"#;
     for compat in [Compat::Off, Compat::V07] {
         let mut world = load(policies, catalog(quickstart()), &[], compat).unwrap();
-        assert!(!world.permits("echo", r#"{"message": "hello"}"#), "no workflow named");
+        assert!(
+            !world.permits("echo", r#"{"message": "hello"}"#),
+            "no workflow named"
+        );
         world.workflow = "demo-agent".to_owned();
         assert!(world.permits("echo", r#"{"message": "hello"}"#));
-        assert!(!world.permits("salesforce.contacts", r#"{"query": "Acme Corp", "max_records": 10}"#));
+        assert!(!world.permits(
+            "salesforce.contacts",
+            r#"{"query": "Acme Corp", "max_records": 10}"#
+        ));
     }
 }
 
@@ -118,13 +155,18 @@ fn boundaries_around_protected_data_hold() {
         when { context.session_max_sensitivity == "mnpi" };"#;
     let mut records = tool("ehr.get_patient", "{}");
     records.baa = crate::catalog::Baa::Covered;
-    let tools = vec![records, tool("communication.send", "{}"), tool("slack.post", "{}")];
+    let tools = vec![
+        records,
+        tool("communication.send", "{}"),
+        tool("slack.post", "{}"),
+    ];
     let mut world = world(policies, tools);
     let mut after = |label: &str| {
         let mut state = SessionState::default();
         state.raise(&Vocabulary::builtin().sensitivity(label).unwrap());
         world.session = state.view();
-        ["ehr.get_patient", "communication.send", "slack.post"].map(|tool| world.permits(tool, "{}"))
+        ["ehr.get_patient", "communication.send", "slack.post"]
+            .map(|tool| world.permits(tool, "{}"))
     };
     assert_eq!(after("public"), [true, true, true]);
     assert_eq!(after("hipaa_phi"), [true, false, false]);
@@ -135,24 +177,45 @@ fn boundaries_around_protected_data_hold() {
 #[test]
 fn documented_policies_that_cannot_work_are_refused_with_what_to_write() {
     for (condition, remedy) in [
-        ("resource.tool_name in [\"salesforce.contacts\", \"echo\"]", ".contains(resource.tool_name)`"),
-        ("context.session.max_sensitivity == \"hipaa_phi\"", "did you mean `context.session_max_sensitivity`?"),
-        ("resource.tool_category == \"publishing\"", "there is no `resource.tool_category`"),
-        ("resource.tool_name in context.workflow_allowed_tools", "there is no `context.workflow_allowed_tools`"),
+        (
+            "resource.tool_name in [\"salesforce.contacts\", \"echo\"]",
+            ".contains(resource.tool_name)`",
+        ),
+        (
+            "context.session.max_sensitivity == \"hipaa_phi\"",
+            "did you mean `context.session_max_sensitivity`?",
+        ),
+        (
+            "resource.tool_category == \"publishing\"",
+            "there is no `resource.tool_category`",
+        ),
+        (
+            "resource.tool_name in context.workflow_allowed_tools",
+            "there is no `context.workflow_allowed_tools`",
+        ),
     ] {
-        let policies = format!("{ALL}\nforbid(principal, action == Action::\"call_tool\", resource) when {{ {condition} }};");
+        let policies = format!(
+            "{ALL}\nforbid(principal, action == Action::\"call_tool\", resource) when {{ {condition} }};"
+        );
         let said = refused(&policies, quickstart());
         assert!(said.contains(remedy), "{said}");
     }
     let advice = "permit(principal, action, resource) advice { redact_fields: [\"ssn\"] };";
-    assert!(told(&bundle(advice, Compat::Off).unwrap_err()).contains("Cedar has no `advice` block"));
+    assert!(
+        told(&bundle(advice, Compat::Off).unwrap_err()).contains("Cedar has no `advice` block")
+    );
 }
 
 #[test]
 fn under_compat_what_cannot_work_is_warned_of_and_denies_when_it_fails() {
-    let policies = format!("{ALL}\nforbid(principal, action, resource) when {{ resource.tool_name in [\"echo\"] }};");
+    let policies = format!(
+        "{ALL}\nforbid(principal, action, resource) when {{ resource.tool_name in [\"echo\"] }};"
+    );
     let world = load(&policies, catalog(quickstart()), &[], Compat::V07).unwrap();
     assert_eq!(world.warnings.len(), 1);
     let decision = world.decide("echo", "{}");
-    assert_eq!(decision.errors, ["policy `policy1` could not be evaluated: a value has another type than it expects"]);
+    assert_eq!(
+        decision.errors,
+        ["policy `policy1` could not be evaluated: a value has another type than it expects"]
+    );
 }

@@ -4,20 +4,27 @@ use super::*;
 
 fn tools() -> Vec<crate::catalog::Tool> {
     vec![
-        tool("read_file", r#"{"path": {"type": "string"}, "o": {"type": "object", "properties": {"x": {"type": "string"}}}}"#),
+        tool(
+            "read_file",
+            r#"{"path": {"type": "string"}, "o": {"type": "object", "properties": {"x": {"type": "string"}}}}"#,
+        ),
         tool("pay", r#"{"amount": {"type": "integer"}}"#),
     ]
 }
 
 fn finding(policy: &str) -> String {
     let said = refused(&format!("{ALL}\n\n{policy}"), tools());
-    let (place, finding) = said.split_once(", policy `p.cedar:1`: ").unwrap_or_else(|| panic!("{said}"));
+    let (place, finding) = said
+        .split_once(", policy `p.cedar:1`: ")
+        .unwrap_or_else(|| panic!("{said}"));
     assert!(place.starts_with("`p.cedar`, line "), "{said}");
     finding.to_owned()
 }
 
 fn when(condition: &str) -> String {
-    finding(&format!("forbid(principal, action, resource) when {{ {condition} }};"))
+    finding(&format!(
+        "forbid(principal, action, resource) when {{ {condition} }};"
+    ))
 }
 
 #[test]
@@ -27,7 +34,11 @@ fn an_unknown_tool_is_refused_with_what_was_perhaps_meant() {
         "forbid(principal, action, resource) when { resource == Resource::\"read_fil\" };",
         "forbid(principal, action, resource) when { resource in [Resource::\"read_fil\"] };",
     ] {
-        assert_eq!(finding(policy), "there is no tool `read_fil` in the catalog: did you mean `read_file`?", "{policy}");
+        assert_eq!(
+            finding(policy),
+            "there is no tool `read_fil` in the catalog: did you mean `read_file`?",
+            "{policy}"
+        );
     }
     assert_eq!(
         finding("forbid(principal, action, resource == Resource::\"nothing.like.it\");"),
@@ -44,8 +55,18 @@ fn an_unknown_action_is_refused() {
         ("view", ""),
     ] {
         let expected = format!("there is no `Action::\"{name}\"`{meant}");
-        assert_eq!(finding(&format!("forbid(principal, action == Action::\"{name}\", resource);")), expected);
-        assert_eq!(finding(&format!("forbid(principal, action in [Action::\"pay\", Action::\"{name}\"], resource);")), expected);
+        assert_eq!(
+            finding(&format!(
+                "forbid(principal, action == Action::\"{name}\", resource);"
+            )),
+            expected
+        );
+        assert_eq!(
+            finding(&format!(
+                "forbid(principal, action in [Action::\"pay\", Action::\"{name}\"], resource);"
+            )),
+            expected
+        );
         assert_eq!(when(&format!("action == Action::\"{name}\"")), expected);
     }
 }
@@ -62,25 +83,55 @@ fn an_unknown_entity_type_is_refused() {
         assert_eq!(finding(policy), expected, "{policy}");
     }
     assert!(when("principal == cMCP::User::\"a\"").contains("there is no entity type `User`"));
-    assert!(when("principal == other::Agent::\"a\"").contains("there is no entity type `other::Agent`"));
+    assert!(
+        when("principal == other::Agent::\"a\"").contains("there is no entity type `other::Agent`")
+    );
 }
 
 #[test]
 fn an_unknown_attribute_is_refused_also_behind_has() {
     for (path, finding) in [
-        ("context.workflow", "there is no `context.workflow`: did you mean `workflow_id`?"),
-        ("context.session.max_sensitivity", "there is no `context.session`: did you mean `context.session_max_sensitivity`?"),
-        ("principal.workflow_id", "there is no `principal.workflow_id`: did you mean `context.workflow_id`?"),
-        ("resource.tool.category", "there is no `resource.tool`: did you mean `resource.tool_name`?"),
-        ("resource.toolname", "there is no `resource.toolname`: did you mean `tool_name`?"),
-        ("context.arguments.pth", "there is no `context.arguments.pth`: did you mean `path`?"),
-        ("context.arguments.o.y", "there is no `context.arguments.o.y`"),
-        ("context.arguments.path.x", "there is no `context.arguments.path.x`"),
+        (
+            "context.workflow",
+            "there is no `context.workflow`: did you mean `workflow_id`?",
+        ),
+        (
+            "context.session.max_sensitivity",
+            "there is no `context.session`: did you mean `context.session_max_sensitivity`?",
+        ),
+        (
+            "principal.workflow_id",
+            "there is no `principal.workflow_id`: did you mean `context.workflow_id`?",
+        ),
+        (
+            "resource.tool.category",
+            "there is no `resource.tool`: did you mean `resource.tool_name`?",
+        ),
+        (
+            "resource.toolname",
+            "there is no `resource.toolname`: did you mean `tool_name`?",
+        ),
+        (
+            "context.arguments.pth",
+            "there is no `context.arguments.pth`: did you mean `path`?",
+        ),
+        (
+            "context.arguments.o.y",
+            "there is no `context.arguments.o.y`",
+        ),
+        (
+            "context.arguments.path.x",
+            "there is no `context.arguments.path.x`",
+        ),
         ("action.name", "there is no `action.name`"),
     ] {
         let (owner, name) = path.rsplit_once('.').unwrap();
         assert_eq!(when(&format!("{path} == \"z\"")), finding, "{path}");
-        assert_eq!(when(&format!("{owner} has {name} && {path} == \"z\"")), finding, "{path}");
+        assert_eq!(
+            when(&format!("{owner} has {name} && {path} == \"z\"")),
+            finding,
+            "{path}"
+        );
     }
 }
 
@@ -95,14 +146,23 @@ fn the_line_is_that_of_the_name() {
 #[test]
 fn a_parameter_used_without_has_is_refused_with_the_remedy() {
     let finding = when("context.arguments.amount > 1000");
-    assert!(finding.contains("unable to guarantee safety of access to optional attribute"), "{finding}");
-    assert!(finding.contains("parameters may be absent: write `context.arguments has x"), "{finding}");
+    assert!(
+        finding.contains("unable to guarantee safety of access to optional attribute"),
+        "{finding}"
+    );
+    assert!(
+        finding.contains("parameters may be absent: write `context.arguments has x"),
+        "{finding}"
+    );
 }
 
 #[test]
 fn the_documented_in_of_strings_is_refused_with_the_remedy() {
     let finding = when("resource.tool_name in [\"read_file\", \"pay\"]");
-    assert!(finding.contains("write `[\"a\", \"b\"].contains(resource.tool_name)`"), "{finding}");
+    assert!(
+        finding.contains("write `[\"a\", \"b\"].contains(resource.tool_name)`"),
+        "{finding}"
+    );
 }
 
 #[test]
@@ -115,9 +175,18 @@ fn values_that_cannot_occur_are_refused() {
         when("[\"pay\", \"read_fil\"].contains(resource.tool_name)"),
         "`resource.tool_name` is never `read_fil`: did you mean `read_file`?"
     );
-    assert_eq!(when("context.after.contains(\"pya\")"), "`context.after` is never `pya`: did you mean `pay`?");
-    assert_eq!(when("resource.compliance_domain != \"inner\""), "`resource.compliance_domain` is never `inner`: did you mean `internal`?");
-    assert_eq!(when("\"elsewhere\" == resource.server"), "`resource.server` is never `elsewhere`");
+    assert_eq!(
+        when("context.after.contains(\"pya\")"),
+        "`context.after` is never `pya`: did you mean `pay`?"
+    );
+    assert_eq!(
+        when("resource.compliance_domain != \"inner\""),
+        "`resource.compliance_domain` is never `inner`: did you mean `internal`?"
+    );
+    assert_eq!(
+        when("\"elsewhere\" == resource.server"),
+        "`resource.server` is never `elsewhere`"
+    );
 }
 
 #[test]
@@ -130,7 +199,10 @@ fn a_policy_that_can_never_apply_is_refused() {
         "forbid(principal, action, resource) when { principal is Resource };",
     ] {
         let finding = finding(policy);
-        assert_eq!(finding, "it can never apply to any call: remove it, or correct its conditions", "{policy}");
+        assert_eq!(
+            finding, "it can never apply to any call: remove it, or correct its conditions",
+            "{policy}"
+        );
     }
 }
 
@@ -139,24 +211,36 @@ fn records_are_not_compared_as_a_whole() {
     for (condition, whole) in [
         ("context.arguments == {}", "context.arguments"),
         ("context == context", "context"),
-        ("context.arguments has o && [context.arguments.o].contains({x: \"1\"})", "context.arguments.o"),
+        (
+            "context.arguments has o && [context.arguments.o].contains({x: \"1\"})",
+            "context.arguments.o",
+        ),
     ] {
         assert_eq!(
             when(condition),
-            format!("`{whole}` is used as a whole, though policy may not see all of it: name its members"),
+            format!(
+                "`{whole}` is used as a whole, though policy may not see all of it: name its members"
+            ),
         );
     }
 }
 
 #[test]
 fn attributes_of_computed_values_are_refused() {
-    assert!(when("(if true then context else context) has workflow").contains("is read from a computed value"));
+    assert!(
+        when("(if true then context else context) has workflow")
+            .contains("is read from a computed value")
+    );
     assert!(when("{a: 1}.a == 1").contains("is read from a computed value"));
 }
 
 #[test]
 fn hidden_characters_are_refused() {
-    assert!(when("context.workflow_id == \"a\u{202e}b\"").to_lowercase().contains("bidi"));
+    assert!(
+        when("context.workflow_id == \"a\u{202e}b\"")
+            .to_lowercase()
+            .contains("bidi")
+    );
 }
 
 #[test]
@@ -184,15 +268,30 @@ fn a_bundle_that_permits_nothing_and_a_redaction_of_a_forbid_are_warned_of() {
     let policies = "@redact(\"$.structuredContent.x\") forbid(principal, action, resource);";
     let world = world(policies, tools());
     let said = told(&world.warnings);
-    assert!(said.contains("no policy permits anything: every call is denied"), "{said}");
-    assert!(said.contains("`@redact` on a `forbid` does nothing: put it on a `permit`"), "{said}");
+    assert!(
+        said.contains("no policy permits anything: every call is denied"),
+        "{said}"
+    );
+    assert!(
+        said.contains("`@redact` on a `forbid` does nothing: put it on a `permit`"),
+        "{said}"
+    );
 }
 
 #[test]
 fn principals_are_checked() {
-    let twice = [principal("a", &[("team", AttributeValue::Long(1))]), principal("a", &[])];
+    let twice = [
+        principal("a", &[("team", AttributeValue::Long(1))]),
+        principal("a", &[]),
+    ];
     let clash = [
-        principal("a", &[("team", AttributeValue::Long(1)), ("name", AttributeValue::Bool(true))]),
+        principal(
+            "a",
+            &[
+                ("team", AttributeValue::Long(1)),
+                ("name", AttributeValue::Bool(true)),
+            ],
+        ),
         principal("b", &[("team", AttributeValue::String("x".to_owned()))]),
     ];
     let said = |principals: &[Principal]| {

@@ -5,13 +5,17 @@ use cedar_policy::PolicySet;
 use super::*;
 
 fn tools() -> Vec<crate::catalog::Tool> {
-    (0..6).map(|n| tool(&format!("t{n}"), r#"{"n": {"type": "integer"}}"#)).collect()
+    (0..6)
+        .map(|n| tool(&format!("t{n}"), r#"{"n": {"type": "integer"}}"#))
+        .collect()
 }
 
 /// A bundle that uses every kind of scope, drawn from a seed.
 fn policies(mut seed: u64) -> String {
     let mut draw = |below: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % below
     };
     let mut text = String::new();
@@ -25,7 +29,10 @@ fn policies(mut seed: u64) -> String {
         let tool = draw(6);
         let action = match draw(7) {
             0 => format!("action == Action::\"t{tool}\""),
-            1 => format!("action in [Action::\"t{tool}\", Action::\"t{}\"]", (tool + 1) % 6),
+            1 => format!(
+                "action in [Action::\"t{tool}\", Action::\"t{}\"]",
+                (tool + 1) % 6
+            ),
             2 => "action == Action::\"call_tool\"".to_owned(),
             3 => "action in Action::\"call_tool\"".to_owned(),
             _ => "action".to_owned(),
@@ -42,7 +49,9 @@ fn policies(mut seed: u64) -> String {
             3 => "when { context.arguments has n && context.arguments.n + 1 > 3 }".to_owned(),
             _ => String::new(),
         };
-        text.push_str(&format!("{effect}({principal}, {action}, {resource}) {condition};\n"));
+        text.push_str(&format!(
+            "{effect}({principal}, {action}, {resource}) {condition};\n"
+        ));
     }
     text
 }
@@ -56,7 +65,13 @@ fn whole(world: &World, facts: &Facts<'_>) -> Tally {
     for action in &trace.actions {
         let types = world.engine.types();
         let (agent, resource) = (types.agent(trace.principal), types.resource(trace.tool));
-        let request = Request::new(agent, types.action(action), resource, trace.context.clone(), None);
+        let request = Request::new(
+            agent,
+            types.action(action),
+            resource,
+            trace.context.clone(),
+            None,
+        );
         let response = Authorizer::new().is_authorized(&request.unwrap(), &set, &trace.entities);
         tally.add(&response, rules, &world.engine.places);
     }
@@ -76,12 +91,15 @@ fn a_slice_decides_as_the_whole_bundle_would() {
             for at in 0..6 {
                 for arguments in ["{}", r#"{"n": 4}"#, r#"{"n": 9223372036854775807}"#] {
                     let arguments = json(arguments);
-                    let facts = world.facts(who, world.catalog.tools()[at].name.as_str(), &arguments);
+                    let facts =
+                        world.facts(who, world.catalog.tools()[at].name.as_str(), &arguments);
                     let decision = world.engine.decide(&facts);
-                    let expected = whole(&world, &facts).decision(world.engine.rules(), || {
-                        decision.redact.clone()
-                    });
-                    assert_eq!(decision, expected, "seed {seed}, {who:?}, t{at}, {arguments}");
+                    let expected = whole(&world, &facts)
+                        .decision(world.engine.rules(), || decision.redact.clone());
+                    assert_eq!(
+                        decision, expected,
+                        "seed {seed}, {who:?}, t{at}, {arguments}"
+                    );
                     permitted += usize::from(decision.is_permit());
                     failed += usize::from(!decision.errors.is_empty());
                     if decision.is_permit() {
@@ -91,7 +109,10 @@ fn a_slice_decides_as_the_whole_bundle_would() {
             }
         }
     }
-    assert!(permitted > 100 && failed > 100, "{permitted} {failed}: the drawn bundles say too little");
+    assert!(
+        permitted > 100 && failed > 100,
+        "{permitted} {failed}: the drawn bundles say too little"
+    );
 }
 
 #[test]
@@ -102,14 +123,27 @@ fn a_request_conforms_to_the_schema_that_policies_were_validated_against() {
     let world = world(ALL, vec![tool("t", properties)]);
     let schema: cedar_policy::Schema = world.engine.schema_text().parse().unwrap();
     let anonymous = Principal::anonymous();
-    for arguments in ["{}", r#"{"b": true, "d": 0.5, "i": 1, "s": null, "l": [{"x": "a"}, {}], "any": 1.23456}"#] {
+    for arguments in [
+        "{}",
+        r#"{"b": true, "d": 0.5, "i": 1, "s": null, "l": [{"x": "a"}, {}], "any": 1.23456}"#,
+    ] {
         let arguments = json(arguments);
-        let trace = world.engine.trace(&world.facts(&anonymous, "t", &arguments)).unwrap();
+        let trace = world
+            .engine
+            .trace(&world.facts(&anonymous, "t", &arguments))
+            .unwrap();
         let types = world.engine.types();
         for action in ["call_tool", "t"] {
             let (agent, resource) = (types.agent("anonymous"), types.resource("t"));
             let context = trace.context.clone();
-            Request::new(agent, types.action(action), resource, context, Some(&schema)).unwrap();
+            Request::new(
+                agent,
+                types.action(action),
+                resource,
+                context,
+                Some(&schema),
+            )
+            .unwrap();
         }
     }
     let entities = world.engine.entities.iter().cloned();
@@ -123,7 +157,9 @@ fn policy_sets_are_shared() {
         assert!(world.permits(&tool.name, "{}"));
     }
     let cells = world.engine.cells.iter().filter_map(OnceLock::get);
-    let sets: BTreeSet<*const PolicySet> =
-        cells.flat_map(|cell| &cell.slices).map(|slice| Arc::as_ptr(&slice.policies)).collect();
+    let sets: BTreeSet<*const PolicySet> = cells
+        .flat_map(|cell| &cell.slices)
+        .map(|slice| Arc::as_ptr(&slice.policies))
+        .collect();
     assert_eq!(sets.len(), 1);
 }

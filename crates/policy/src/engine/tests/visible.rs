@@ -3,12 +3,18 @@
 use super::*;
 
 fn tools() -> Vec<crate::catalog::Tool> {
-    vec![tool("read", "{}"), tool("pay", r#"{"amount": {"type": "integer"}}"#)]
+    vec![
+        tool("read", "{}"),
+        tool("pay", r#"{"amount": {"type": "integer"}}"#),
+    ]
 }
 
 fn shown(policies: &str) -> Vec<&'static str> {
     let world = world(policies, tools());
-    ["read", "pay"].into_iter().filter(|tool| world.shows(&Principal::anonymous(), tool)).collect()
+    ["read", "pay"]
+        .into_iter()
+        .filter(|tool| world.shows(&Principal::anonymous(), tool))
+        .collect()
 }
 
 #[test]
@@ -16,21 +22,66 @@ fn a_tool_is_hidden_only_when_no_call_could_be_permitted() {
     for (policies, expected) in [
         ("", vec![]),
         (ALL, vec!["read", "pay"]),
-        ("permit(principal, action, resource == Resource::\"read\");", vec!["read"]),
-        ("permit(principal, action, resource) when { resource.tool_name == \"read\" };", vec!["read"]),
-        ("permit(principal, action, resource) when { context.workflow_id == \"w\" };", vec!["read", "pay"]),
-        ("permit(principal, action, resource) when { context.workflow_id == \"w\" && resource.tool_name == \"pay\" };", vec!["pay"]),
-        ("permit(principal, action, resource) when { context.arguments has amount && context.arguments.amount < 10 };", vec!["read", "pay"]),
-        ("permit(principal, action, resource) when { context.compliance_domain == \"internal\" };", vec!["read", "pay"]),
-        ("permit(principal, action, resource) when { context.compliance_domain == \"public\" };", vec![]),
-        ("permit(principal, action, resource) when { context.baa_covered };", vec![]),
-        ("permit(principal == Agent::\"bob\", action, resource);", vec![]),
-        ("permit(principal, action, resource); forbid(principal, action, resource == Resource::\"pay\");", vec!["read"]),
-        ("permit(principal, action, resource); forbid(principal, action, resource) when { resource.tool_name == \"pay\" };", vec!["read"]),
-        ("permit(principal, action, resource); forbid(principal, action, resource) when { context.injection_events > 0 };", vec!["read", "pay"]),
-        ("permit(principal, action, resource); forbid(principal, action, resource) unless { context.workflow_id == \"w\" };", vec!["read", "pay"]),
-        ("permit(principal, action == Action::\"read\", resource);", vec!["read"]),
-        ("permit(principal, action == Action::\"call_tool\", resource); forbid(principal, action == Action::\"pay\", resource);", vec!["read"]),
+        (
+            "permit(principal, action, resource == Resource::\"read\");",
+            vec!["read"],
+        ),
+        (
+            "permit(principal, action, resource) when { resource.tool_name == \"read\" };",
+            vec!["read"],
+        ),
+        (
+            "permit(principal, action, resource) when { context.workflow_id == \"w\" };",
+            vec!["read", "pay"],
+        ),
+        (
+            "permit(principal, action, resource) when { context.workflow_id == \"w\" && resource.tool_name == \"pay\" };",
+            vec!["pay"],
+        ),
+        (
+            "permit(principal, action, resource) when { context.arguments has amount && context.arguments.amount < 10 };",
+            vec!["read", "pay"],
+        ),
+        (
+            "permit(principal, action, resource) when { context.compliance_domain == \"internal\" };",
+            vec!["read", "pay"],
+        ),
+        (
+            "permit(principal, action, resource) when { context.compliance_domain == \"public\" };",
+            vec![],
+        ),
+        (
+            "permit(principal, action, resource) when { context.baa_covered };",
+            vec![],
+        ),
+        (
+            "permit(principal == Agent::\"bob\", action, resource);",
+            vec![],
+        ),
+        (
+            "permit(principal, action, resource); forbid(principal, action, resource == Resource::\"pay\");",
+            vec!["read"],
+        ),
+        (
+            "permit(principal, action, resource); forbid(principal, action, resource) when { resource.tool_name == \"pay\" };",
+            vec!["read"],
+        ),
+        (
+            "permit(principal, action, resource); forbid(principal, action, resource) when { context.injection_events > 0 };",
+            vec!["read", "pay"],
+        ),
+        (
+            "permit(principal, action, resource); forbid(principal, action, resource) unless { context.workflow_id == \"w\" };",
+            vec!["read", "pay"],
+        ),
+        (
+            "permit(principal, action == Action::\"read\", resource);",
+            vec!["read"],
+        ),
+        (
+            "permit(principal, action == Action::\"call_tool\", resource); forbid(principal, action == Action::\"pay\", resource);",
+            vec!["read"],
+        ),
     ] {
         assert_eq!(shown(policies), expected, "{policies}");
     }

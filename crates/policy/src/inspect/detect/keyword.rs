@@ -20,11 +20,19 @@ pub(super) enum Check {
 }
 
 const fn enough(rule: Rule, text: &'static str) -> Keyword {
-    Keyword { text, rule, check: Check::Enough }
+    Keyword {
+        text,
+        rule,
+        check: Check::Enough,
+    }
 }
 
 const fn look(rule: Rule, text: &'static str, look: fn(&Window<'_>) -> Option<usize>) -> Keyword {
-    Keyword { text, rule, check: Check::Look(look) }
+    Keyword {
+        text,
+        rule,
+        check: Check::Look(look),
+    }
 }
 
 pub(super) static KEYWORDS: [Keyword; 135] = [
@@ -165,16 +173,20 @@ pub(super) static KEYWORDS: [Keyword; 135] = [
     look(Rule::StripeKey, "k_prod_", secret::stripe),
 ];
 
-macro_rules! pattern {
-    ($name:ident, $text:literal) => {
-        static $name: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($text).ok());
+/// Compiles each pattern when it is first needed. `ALL` lists them for the test that they compile:
+/// one that did not would find nothing.
+macro_rules! patterns {
+    ($($name:ident = $text:literal;)*) => {
+        $(static $name: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($text).ok());)*
+
+        #[cfg(test)]
+        pub(super) static ALL: &[(&str, &LazyLock<Option<Regex>>)] = &[$((stringify!($name), &$name),)*];
     };
 }
-pub(super) use pattern;
+pub(super) use patterns;
 
-pattern!(
-    OVERRIDES,
-    r"(?xi)\A (?: (?:ignor(?:e|ing|iere|a|ez)|disregard(?:ing)?|forget|overrid(?:e|ing)|bypass(?:ing)?|vergiss|oubliez) \W+
+patterns! {
+OVERRIDES = r"(?xi)\A (?: (?:ignor(?:e|ing|iere|a|ez)|disregard(?:ing)?|forget|overrid(?:e|ing)|bypass(?:ing)?|vergiss|oubliez) \W+
         (?: (?: \w+ \W+ ){0,3}? (?: previous|prior|above|earlier|preceding|foregoing|existing|original|initial|system|safety|your
                 | vorherigen|bisherigen|anteriores|précédentes|precedentes ) \W+
             (?: \w+ \W+ ){0,2}? (?: instruct|prompt|rule|guideline|directive|constraint|polic|guardrail|context|order|check|training|safeguard
@@ -182,70 +194,75 @@ pattern!(
           | (?: everything|anything|all|what(?:ever)? ) \W+ (?: that \W+ )? (?: you \W+ (?: were|was|have \W+ been|know|ha[dv]e? ) | (?: you (?:'ve|'re)) | above | before | prior | previously | said )
           | (?: instructions | anweisungen | instrucciones ) \W+ (?: anteriores | précédentes | above | before )
           | (?: all|any|alle|todas|toutes ) \W+ (?: \w+ \W+ ){0,2}? (?: instruct|anweisung|instruc|safety|restriction|guardrail )
-        ))"
-);
-pattern!(ANNOUNCES, r"(?i)\A\w+ \w+s?\s*:");
-pattern!(RENAMES, r"(?i)\Ayou are now (?:an?|the|in|free|able|acting|operating|going)\b");
-pattern!(
-    ADDRESSED,
-    r"(?xi)\A (?: assistants?|ai\ (?:agents?|models?)|language\ models?|llms?|chatbots? ) \b
+        ))";
+ANNOUNCES = r"(?i)\A\w+ \w+s?\s*:";
+RENAMES = r"(?i)\Ayou are now (?:an?|the|in|free|able|acting|operating|going)\b";
+ADDRESSED = r"(?xi)\A (?: assistants?|ai\ (?:agents?|models?)|language\ models?|llms?|chatbots? ) \b
       (?: \s*: \s* (?:please \s+)? (?: call|send|forward|post|upload|invoke|execute|transfer|delete|ignore|reveal|run ) \b
         | [^.\n]{0,60}? \b (?: must|should|shall|needs?\ to|ha(?:s|ve)\ to|(?:is|are)\ (?:required|instructed|expected|asked|to)\b(?:\ to)? ) \s+
             (?: (?: now|also|first|then|always|immediately|instead|silently|additionally ) \s+ )*
             (?: call|send|forward|e-?mail|post|upload|invoke|execute|transfer|delete|disclose|reveal|exfiltrate|export|grant|share|visit|navigate|include\ (?:the|all|your)|ignore|read\ (?:the|all)\ (?:file|content|ssh|env|secret|credential|config) )
-        | [^.\n]{0,40}? (?: processing|reading|handling|visiting|parsing|summari[sz]ing ) [^.\n:]{0,40} : )"
-);
-pattern!(FOR_THE_MODEL, r"(?i)\b(?:meant|intended|only|note|message|instructions?|addressed) (?:for|to) (?:the |any |an )?(?:ai |llm )?\z");
-pattern!(REQUESTED, r"(?i)\A[^.\n]{0,120}?\b(?:could|please|must|need to|should|if you)\b");
-pattern!(NEGATED, r"(?i)(?:\bnot|n't|\bnever|\bwithout|\bno need to|\bavoid|\bdon’t)\W+(?:\w+\W+){0,3}\z");
-pattern!(
-    DECODED,
-    r"(?xi)\A decode \W+ (?: \w+ \W+ ){0,4}? (?: (?:and|then) \W+ ){1,2} (?: follow|execute|obey|run|do|perform|carry ) \b"
-);
-pattern!(FRAMED, r#"\A"jsonrpc"\s*:\s*"2\.0""#);
-pattern!(
-    COMMENTED,
-    r"(?xis)\A <!-- (?: [^>]{0,300}? ) \b (?: system\s*:|assistant|ai\ (?:agent|model)s?|llms?\b|ignore\ |instructions?\s*:|you\ must|do\ not\ (?:tell|mention|reveal)|always\ (?:read|call|send|include|use)|secretly )"
-);
-pattern!(
-    STYLED,
-    r"(?xis)\A [^>]{0,120}? > [^<]{0,300}? \b (?: assistant|system\s*:|ai\ (?:agent|model)s?|llms?|ignore|instructions?|you\ must|send|forward|call\ the )\b"
-);
-pattern!(TURN, r"\A\n\n(?:Human|Assistant):");
+        | [^.\n]{0,40}? (?: processing|reading|handling|visiting|parsing|summari[sz]ing ) [^.\n:]{0,40} : )";
+FOR_THE_MODEL = r"(?i)\b(?:meant|intended|only|note|message|instructions?|addressed) (?:for|to) (?:the |any |an )?(?:ai |llm )?\z";
+REQUESTED = r"(?i)\A[^.\n]{0,120}?\b(?:could|please|must|need to|should|if you)\b";
+NEGATED = r"(?i)(?:\bnot|n't|\bnever|\bwithout|\bno need to|\bavoid|\bdon’t)\W+(?:\w+\W+){0,3}\z";
+DECODED = r"(?xi)\A decode \W+ (?: \w+ \W+ ){0,4}? (?: (?:and|then) \W+ ){1,2} (?: follow|execute|obey|run|do|perform|carry ) \b";
+FRAMED = r#"\A"jsonrpc"\s*:\s*"2\.0""#;
+COMMENTED = r"(?xis)\A <!-- (?: [^>]{0,300}? ) \b (?: system\s*:|assistant|ai\ (?:agent|model)s?|llms?\b|ignore\ (?:all|any|the|your|previous|prior)|instructions?\s*:|you\ must|do\ not\ (?:tell|mention|reveal)|always\ (?:read|call|send|include|use)|secretly )";
+STYLED = r"(?xis)\A [^>]{0,120}? > [^<]{0,300}? \b (?: assistant|system\s*:|ai\ (?:agent|model)s?|llms?|ignore|instructions?|you\ must|send|forward|call\ the )\b";
+TURN = r"\A\n\n(?:Human|Assistant):";
+}
 
 fn overrides(window: &Window<'_>) -> Option<usize> {
-    window.begins_word().then(|| window.matches(OVERRIDES.as_ref(), 160))?
+    window
+        .begins_word()
+        .then(|| window.matches(OVERRIDES.as_ref(), 160))?
 }
 
 fn announces(window: &Window<'_>) -> Option<usize> {
-    window.begins_word().then(|| window.matches(ANNOUNCES.as_ref(), 48))?
+    window
+        .begins_word()
+        .then(|| window.matches(ANNOUNCES.as_ref(), 48))?
 }
 
 fn renames(window: &Window<'_>) -> Option<usize> {
-    window.begins_word().then(|| window.matches(RENAMES.as_ref(), 48))?
+    window
+        .begins_word()
+        .then(|| window.matches(RENAMES.as_ref(), 48))?
 }
 
 fn addressed(window: &Window<'_>) -> Option<usize> {
     if !window.begins_word() {
         return None;
     }
-    if FOR_THE_MODEL.as_ref().is_some_and(|pattern| pattern.is_match(window.before(48))) && window.ends_word() {
+    if FOR_THE_MODEL
+        .as_ref()
+        .is_some_and(|pattern| pattern.is_match(window.before(48)))
+        && window.ends_word()
+    {
         return Some(window.end());
     }
     window.matches(ADDRESSED.as_ref(), 240)
 }
 
 fn requested(window: &Window<'_>) -> Option<usize> {
-    window.begins_word().then(|| window.matches(REQUESTED.as_ref(), 200))?
+    window
+        .begins_word()
+        .then(|| window.matches(REQUESTED.as_ref(), 200))?
 }
 
 fn concealed(window: &Window<'_>) -> Option<usize> {
     let before = window.before(40);
-    NEGATED.as_ref().is_some_and(|pattern| pattern.is_match(before)).then(|| window.end())
+    NEGATED
+        .as_ref()
+        .is_some_and(|pattern| pattern.is_match(before))
+        .then(|| window.end())
 }
 
 fn decoded(window: &Window<'_>) -> Option<usize> {
-    window.begins_word().then(|| window.matches(DECODED.as_ref(), 120))?
+    window
+        .begins_word()
+        .then(|| window.matches(DECODED.as_ref(), 120))?
 }
 
 fn framed(window: &Window<'_>) -> Option<usize> {

@@ -1,37 +1,29 @@
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{keyword::pattern, window::Window};
+use super::{keyword::patterns, window::Window};
 
-pattern!(EMAIL_AFTER, r"(?i)\A@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,24}\b");
-pattern!(AWS, r"\A((?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})\b");
-pattern!(
-    AI_PROVIDER,
-    r"(?x)\A( sk-ant-(?:api03|admin01)-[\w-]{93}AA | sk-(?:proj-|svcacct-|admin-)?[\w-]{16,100}T3BlbkFJ[\w-]{16,100}
-        | sk-or-v1-[0-9a-f]{64} | pplx-[A-Za-z0-9]{48} | hf_[A-Za-z]{34} )(?:[^\w-]|\z)"
-);
-pattern!(URL_PASSWORD, r"\A://[^\s/:@$<{]{1,64}:([^\s/@:$<{*%]{3,100})@[\w.\[-]");
-pattern!(AUTHORIZATION, r"(?i)\Aauthorization:\s*(?:basic|bearer|token|apikey|)\s*([\w.~+/=-]{8,400})");
-pattern!(CURL_USER, r#"(?x)\Acurl\s[^\n]{0,300}?\s(?:-u|--user)[\s=]*["']?([^\s"':]{0,64}:[^\s"']{3,100}|[^\s"':]{1,64}:["'][^"']{3,100}["'])"#);
-pattern!(GITHUB, r"\A(gh[pousr]_[A-Za-z0-9]{36})\b");
-pattern!(GITHUB_FINE, r"\A(github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})\b");
-pattern!(GITLAB, r"\A(glpat-[\w-]{20,64}|GR1348941[\w-]{20})(?:[^\w-]|\z)");
-pattern!(GOOGLE, r"\A(AIza[\w-]{35})(?:[^\w-]|\z)");
-pattern!(
-    ASSIGNED,
-    r#"(?xi)\A[a-z_]{0,32}[\w.-]{0,16}["'`\]]{0,2}\s{0,4}(?:=>|:=|=|:|\|)\s{0,4}["'`]{0,2}([\w+/=.~!@$%^&*-]{12,160})"#
-);
-pattern!(JWT, r"\A(eyJ[\w-]{14,}\.eyJ[\w-]{14,}\.[\w-]{16,})");
-pattern!(PACKAGE, r"\A(npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{60,1000}|dckr_pat_[\w-]{27})(?:[^\w-]|\z)");
-pattern!(PRIVATE_KEY, r"\APRIVATE KEY(?: BLOCK)?-----\s+(?:[\w-]+: [^\n]*\n)*\s*([A-Za-z0-9+/=\\]{24,})");
-pattern!(SERVICE, r"\A(SG\.[\w-]{22}\.[\w-]{43}|hvs\.[\w-]{60,300}|dop_v1_[0-9a-f]{64}|shpat_[0-9a-fA-F]{32})(?:[^\w-]|\z)");
-pattern!(
-    SLACK,
-    r"(?x)\A( xox[abeoprs]-(?:[0-9]{1,3}-)?[0-9]{6,15}-[\w-]{8,200} | xoxe\.xox[bp]-[0-9]-[A-Za-z0-9]{146,} | xoxe-[0-9]-[A-Za-z0-9]{100,} | xapp-[0-9]-[A-Z0-9]{8,}-[0-9]{8,}-[0-9a-f]{32,} )"
-);
-pattern!(SLACK_HOOK, r"\A(hooks\.slack\.com/(?:services/T[A-Z0-9]{8,}/B[A-Z0-9]{8,}/[A-Za-z0-9]{20,}|workflows/T[A-Z0-9]{8,}/[\w/]{20,}))");
-pattern!(STRIPE, r"\A(k_(?:live|test|prod)_[A-Za-z0-9]{16,99})\b");
+patterns! {
+EMAIL_AFTER = r"(?i)\A@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,24}\b";
+AWS = r"\A((?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})\b";
+AI_PROVIDER = r"(?x)\A( sk-ant-(?:api03|admin01)-[0-9A-Za-z_-]{93}AA | sk-(?:proj-|svcacct-|admin-)?[0-9A-Za-z_-]{16,100}T3BlbkFJ[0-9A-Za-z_-]{16,100}
+        | sk-or-v1-[0-9a-f]{64} | pplx-[A-Za-z0-9]{48} | hf_[A-Za-z]{34} )(?:[^0-9A-Za-z_-]|\z)";
+URL_PASSWORD = r"\A://[^\s/:@$<{]{1,64}:([^\s/@:$<{*%]{3,100})@[0-9A-Za-z_.\[-]";
+AUTHORIZATION = r"(?i)\Aauthorization:\s*(?:basic|bearer|token|apikey|)\s*([0-9A-Za-z_.~+/=-]{8,400})";
+CURL_USER = r#"(?x)\Acurl\s[^\n]{0,300}?\s(?:-u|--user)[\s=]*["']?([^\s"':]{0,64}:[^\s"']{3,100}|[^\s"':]{1,64}:["'][^"']{3,100}["'])"#;
+GITHUB = r"\A(gh[pousr]_[A-Za-z0-9]{36})\b";
+GITHUB_FINE = r"\A(github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})\b";
+GITLAB = r"\A(glpat-[0-9A-Za-z_-]{20,64}|GR1348941[0-9A-Za-z_-]{20})(?:[^0-9A-Za-z_-]|\z)";
+GOOGLE = r"\A(AIza[0-9A-Za-z_-]{35})(?:[^0-9A-Za-z_-]|\z)";
+JWT = r"\A(eyJ[0-9A-Za-z_-]{14,}\.eyJ[0-9A-Za-z_-]{14,}\.[0-9A-Za-z_-]{16,})";
+PACKAGE = r"\A(npm_[A-Za-z0-9]{36}|pypi-AgE[0-9A-Za-z_-]{60,1000}|dckr_pat_[0-9A-Za-z_-]{27})(?:[^0-9A-Za-z_-]|\z)";
+PRIVATE_KEY = r"\APRIVATE KEY(?: BLOCK)?-----\s+(?:[0-9A-Za-z_-]+: [^\n]*\n)*\s*([A-Za-z0-9+/=\\]{24,})";
+SERVICE = r"\A(SG\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}|hvs\.[0-9A-Za-z_-]{60,300}|dop_v1_[0-9a-f]{64}|shpat_[0-9a-fA-F]{32})(?:[^0-9A-Za-z_-]|\z)";
+SLACK = r"(?x)\A( xox[abeoprs]-(?:[0-9]{1,3}-)?[0-9]{6,15}-[0-9A-Za-z_-]{8,200} | xoxe\.xox[bp]-[0-9]-[A-Za-z0-9]{146,} | xoxe-[0-9]-[A-Za-z0-9]{100,} | xapp-[0-9]-[A-Z0-9]{8,}-[0-9]{8,}-[0-9a-f]{32,} )";
+SLACK_HOOK = r"\A(hooks\.slack\.com/(?:services/T[A-Z0-9]{8,}/B[A-Z0-9]{8,}/[A-Za-z0-9]{20,}|workflows/T[A-Z0-9]{8,}/[0-9A-Za-z_/]{20,}))";
+STRIPE = r"\A(k_(?:live|test|prod)_[A-Za-z0-9]{16,99})\b";
+}
 
 pub(super) fn email(window: &Window<'_>) -> Option<usize> {
     let end = window.matches(EMAIL_AFTER.as_ref(), 260)?;
@@ -40,7 +32,13 @@ pub(super) fn email(window: &Window<'_>) -> Option<usize> {
     let last = local.chars().next_back()?;
     // `git@github.com:owner/repo` and `name@1.2.3` are no addresses of people.
     let user = local.rsplit(|c| !is_local(c)).next().unwrap_or_default();
-    (is_local(last) && last != '.' && user != "git").then_some(end)
+    // In a URL what stands before `@` is a user and a password.
+    let word = window
+        .before(160)
+        .rsplit(char::is_whitespace)
+        .next()
+        .unwrap_or_default();
+    (is_local(last) && last != '.' && user != "git" && !word.contains("://")).then_some(end)
 }
 
 pub(super) fn aws(window: &Window<'_>) -> Option<usize> {
@@ -53,7 +51,7 @@ pub(super) fn ai_provider(window: &Window<'_>) -> Option<usize> {
 
 pub(super) fn url_password(window: &Window<'_>) -> Option<usize> {
     let (password, end) = window.captures(URL_PASSWORD.as_ref(), 200)?;
-    (!is_placeholder(password)).then_some(end)
+    (!is_placeholder(password) && !is_sample(password)).then_some(end)
 }
 
 pub(super) fn authorization(window: &Window<'_>) -> Option<usize> {
@@ -67,14 +65,16 @@ pub(super) fn curl_user(window: &Window<'_>) -> Option<usize> {
     let varies = |half: &str| half.starts_with(['$', '<', '{', '%', '*']) || half.contains("$(");
     let (user, password) = halves;
     let password = if password.is_empty() { user } else { password };
-    (!varies(user) && !varies(password) && !is_placeholder(password)).then_some(end)
+    let real = !varies(password) && !is_placeholder(password) && !is_sample(password);
+    (real && !varies(user)).then_some(end)
 }
 
 pub(super) fn github(window: &Window<'_>) -> Option<usize> {
     let (token, end) = window.captures(GITHUB.as_ref(), 48)?;
     let body = token.get(4..)?;
     let (random, check) = body.split_at_checked(30)?;
-    (window.begins_word() && (base62(crc32(random.as_bytes())) == check || random_enough(body))).then_some(end)
+    (window.begins_word() && (base62(crc32(random.as_bytes())) == check || random_enough(body)))
+        .then_some(end)
 }
 
 pub(super) fn github_fine(window: &Window<'_>) -> Option<usize> {
@@ -90,7 +90,9 @@ pub(super) fn google(window: &Window<'_>) -> Option<usize> {
 }
 
 pub(super) fn jwt(window: &Window<'_>) -> Option<usize> {
-    window.begins_word().then(|| window.matches(JWT.as_ref(), 4096))?
+    window
+        .begins_word()
+        .then(|| window.matches(JWT.as_ref(), 4096))?
 }
 
 pub(super) fn package(window: &Window<'_>) -> Option<usize> {
@@ -111,7 +113,9 @@ pub(super) fn service(window: &Window<'_>) -> Option<usize> {
 }
 
 pub(super) fn slack(window: &Window<'_>) -> Option<usize> {
-    window.begins_word().then(|| window.matches(SLACK.as_ref(), 480))?
+    window
+        .begins_word()
+        .then(|| window.matches(SLACK.as_ref(), 480))?
 }
 
 pub(super) fn slack_hook(window: &Window<'_>) -> Option<usize> {
@@ -126,13 +130,24 @@ pub(super) fn stripe(window: &Window<'_>) -> Option<usize> {
 /// Something random that is assigned to something called a secret. It stays a label, however sure
 /// it looks: most of what it finds in code and documents is no secret.
 pub(super) fn assigned(window: &Window<'_>) -> Option<usize> {
-    let (value, end) = window.captures(ASSIGNED.as_ref(), 240)?;
-    let value = value.trim_end_matches(['.', ',', '=', '*']);
+    let text = window.from(240);
+    let rest = text
+        .trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    let rest = rest.trim_start_matches(['"', '\'', '`', ']', ' ']);
+    let value = ["=>", ":=", "=", ":", "|"]
+        .iter()
+        .find_map(|sign| rest.strip_prefix(sign))?;
+    let value = value.trim_start_matches([' ', '"', '\'', '`']);
+    let length = value
+        .bytes()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || VALUE_SIGNS.contains(byte))
+        .count();
+    let value = value.get(..length)?.trim_end_matches(['.', ',', '=', '*']);
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
-    let mixed = digits >= 2 && letters >= 2;
+    let mixed = (12..=160).contains(&value.len()) && digits >= 2 && letters >= 2;
     let is_path = value.contains("//") || value.matches(['/', '.']).count() > 3;
-    (mixed && !is_path && random_enough(value)).then_some(end)
+    (mixed && !is_path && random_enough(value)).then(|| window.end())
 }
 
 /// A key with a form of its own, at the start of a word, that is not an example.
@@ -151,25 +166,70 @@ fn random_enough(text: &str) -> bool {
 /// Whether a text says that it is an example, or is one character over and over.
 fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    let words = ["example", "xxxx", "your", "changeme", "placeholder", "redacted", "dummy", "1234567890", "abcdefg", "****", "insert", "...."];
+    let words = [
+        "example",
+        "xxxx",
+        "your",
+        "changeme",
+        "placeholder",
+        "redacted",
+        "dummy",
+        "1234567890",
+        "abcdefg",
+        "****",
+        "insert",
+        "....",
+    ];
     words.iter().any(|word| lower.contains(word)) || lower.starts_with(['$', '<', '{', '%'])
+}
+
+/// Whether a password is the one that documentation uses.
+fn is_sample(password: &str) -> bool {
+    let samples = [
+        "admin",
+        "guest",
+        "mypassword",
+        "pass",
+        "passwd",
+        "password",
+        "postgres",
+        "pwd",
+        "root",
+        "secret",
+        "test",
+        "user",
+    ];
+    samples.contains(&password.to_ascii_lowercase().as_str())
 }
 
 /// Shannon entropy in bits per byte.
 fn entropy(text: &str) -> f64 {
-    let mut counts: BTreeMap<u8, u32> = BTreeMap::new();
+    let mut counts = [0_u32; 256];
     for byte in text.bytes() {
-        let count = counts.entry(byte).or_default();
-        *count = count.saturating_add(1);
+        if let Some(count) = counts.get_mut(usize::from(byte)) {
+            *count = count.saturating_add(1);
+        }
     }
-    let total: f64 = counts.values().map(|count| f64::from(*count)).sum();
-    counts.values().map(|count| f64::from(*count) / total).map(|share| -share * share.log2()).sum()
+    let total: f64 = counts.iter().map(|count| f64::from(*count)).sum();
+    let shares = counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / total);
+    shares.map(|share| -share * share.log2()).sum()
 }
 
 /// The CRC-32 of IEEE 802.3, which GitHub appends to its tokens.
 fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
-    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
+    let step = |crc: u32| {
+        if crc & 1 == 1 {
+            (crc >> 1) ^ 0xedb8_8320
+        } else {
+            crc >> 1
+        }
+    };
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc))
+    })
 }
 
 /// Six digits to the base 62, as GitHub writes them.
@@ -184,3 +244,6 @@ fn base62(mut number: u32) -> String {
 }
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// What a secret is made of besides letters and digits.
+const VALUE_SIGNS: &[u8] = b"_+/=.~!@$%^&*-";

@@ -12,7 +12,11 @@ pub(crate) fn hidden(text: &str, report: &mut dyn FnMut(Rule)) {
     while let Some(c) = chars.next() {
         // Most text is ASCII even where it is not all ASCII.
         if !c.is_ascii() {
-            if c == '\u{1f3f4}' && REGIONS.iter().any(|region| chars.as_str().starts_with(region)) {
+            if c == '\u{1f3f4}'
+                && REGIONS
+                    .iter()
+                    .any(|region| chars.as_str().starts_with(region))
+            {
                 before = chars.by_ref().nth(REGION_TAGS);
                 continue;
             }
@@ -26,9 +30,11 @@ pub(crate) fn hidden(text: &str, report: &mut dyn FnMut(Rule)) {
 
 fn judge(before: Option<char>, c: char, after: Option<char>) -> Option<Rule> {
     match c {
-        '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{180e}' | '\u{206a}'..='\u{206f}' | '\u{1d173}'..='\u{1d17a}' => {
-            Some(Rule::ZeroWidth)
-        }
+        '\u{200b}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{180e}'
+        | '\u{206a}'..='\u{206f}'
+        | '\u{1d173}'..='\u{1d17a}' => Some(Rule::ZeroWidth),
         // At the start of a text it marks the byte order.
         '\u{feff}' => before.map(|_| Rule::ZeroWidth),
         // Emoji, and scripts that join letters, need the joiners.

@@ -15,25 +15,36 @@ impl<'t> Window<'t> {
 
     /// The text from the keyword on, at most that many bytes of it.
     pub(super) fn from(&self, bytes: usize) -> &'t str {
-        let end = self.text.floor_char_boundary(self.start.saturating_add(bytes));
+        let end = self
+            .text
+            .floor_char_boundary(self.start.saturating_add(bytes));
         self.text.get(self.start..end).unwrap_or_default()
     }
 
     /// The text before the keyword, at most that many bytes of it.
     pub(super) fn before(&self, bytes: usize) -> &'t str {
-        let start = self.text.ceil_char_boundary(self.start.saturating_sub(bytes));
+        let start = self
+            .text
+            .ceil_char_boundary(self.start.saturating_sub(bytes));
         self.text.get(start..self.start).unwrap_or_default()
     }
 
     /// Whether the keyword begins a word.
     pub(super) fn begins_word(&self) -> bool {
-        !self.before(4).chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_')
+        !self
+            .before(4)
+            .chars()
+            .next_back()
+            .is_some_and(|c| c.is_alphanumeric() || c == '_')
     }
 
     /// Whether the keyword ends a word.
     pub(super) fn ends_word(&self) -> bool {
         let rest = self.text.get(self.end..).unwrap_or_default();
-        !rest.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_')
+        !rest
+            .chars()
+            .next()
+            .is_some_and(|c| c.is_alphanumeric() || c == '_')
     }
 
     pub(super) fn end(&self) -> usize {
@@ -47,9 +58,16 @@ impl<'t> Window<'t> {
     }
 
     /// The first group of a pattern anchored at the keyword, and the end of the whole in the text.
-    pub(super) fn captures(&self, pattern: Option<&Regex>, bytes: usize) -> Option<(&'t str, usize)> {
+    pub(super) fn captures(
+        &self,
+        pattern: Option<&Regex>,
+        bytes: usize,
+    ) -> Option<(&'t str, usize)> {
         let captures = pattern?.captures(self.from(bytes))?;
         let whole = captures.get(0)?;
-        Some((captures.get(1)?.as_str(), self.start.checked_add(whole.end())?))
+        Some((
+            captures.get(1)?.as_str(),
+            self.start.checked_add(whole.end())?,
+        ))
     }
 }

@@ -251,6 +251,32 @@ fn a_claim_that_tells_its_calls_otherwise_fails() {
 }
 
 #[test]
+fn a_claim_that_states_no_transcript_is_not_proved_by_a_log() {
+    let (claim, bundle) = claim_and_bundle_of(&log());
+    for path in [&["trace"][..], &["trace", "tool_transcript"]] {
+        let mut claim = json(&claim);
+        let object = crate::trust_record::tests::member(claim.as_object_mut().unwrap(), path);
+        let name = if path.len() == 1 {
+            "tool_transcript"
+        } else {
+            "call_count"
+        };
+        object.as_object_mut().unwrap().remove(name);
+        let preimage = cmcp_json::canonical_without(&claim, "signature", cmcp_json::Form::Pyj);
+        let signature = key().sign(&preimage.unwrap()).to_b64url();
+        claim
+            .as_object_mut()
+            .unwrap()
+            .insert("signature", signature);
+        let found = failures(&judge(&claim.to_vec(), &bundle));
+        assert!(
+            found.contains(&(Field::AuditBundle, Code::TranscriptMismatch)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn an_export_that_cannot_be_read_is_a_failure_and_not_a_partial_success() {
     let record = record_of(&log());
     let (claim, _) = claim_and_bundle_of(&log());

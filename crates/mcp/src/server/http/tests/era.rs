@@ -279,16 +279,14 @@ fn discover_does_not_exist_for_the_old_dialects() {
 #[test]
 fn notifications_and_responses_are_taken_in_and_a_modern_client_has_nothing_to_respond_to() {
     let note = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}"#;
-    match post(&[SESSION], note).unwrap() {
-        Incoming::Notification(notification) => {
-            assert_eq!(notification.method, "notifications/cancelled");
-            assert_eq!(
-                notification.params.get("requestId").unwrap().as_i64(),
-                Some(3)
-            );
-        }
-        other => panic!("{other:?}"),
-    }
+    let Ok(Incoming::Notification(notification)) = post(&[SESSION], note) else {
+        panic!("{note}")
+    };
+    assert_eq!(notification.method, "notifications/cancelled");
+    assert_eq!(
+        notification.params.get("requestId").unwrap().as_i64(),
+        Some(3)
+    );
     assert!(matches!(
         post(&[VERSION], note),
         Ok(Incoming::Notification(_))
