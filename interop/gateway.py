@@ -44,25 +44,28 @@ def require(truth, message):
 def cmcp(*arguments, env=None, ok=(0,)):
     """Runs the binary to its end and returns what it printed."""
     command = [str(BINARY), *map(str, arguments)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+    )
     output = f"{done.stdout}{done.stderr}"
     require(done.returncode in ok, f"{command} ended with {done.returncode}:\n{output}")
     return done
 
 
 @contextlib.contextmanager
-def process(command, ready, env=None, log=None):
+def process(command, ready, env=None, log=None, cwd=None):
     """A child that prints a line matching `ready`; yields the match and the child."""
     errors = open(log, "ab") if log else subprocess.DEVNULL
     child = subprocess.Popen(
-        list(map(str, command)), env=env, stdout=subprocess.PIPE, stderr=errors, text=True
+        list(map(str, command)), env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=errors, text=True
     )
     try:
         for line in child.stdout:
             if found := re.search(ready, line):
                 yield found, child
                 return
-        raise Failed(f"{command} ended with {child.wait()}; see {log}")
+        said = pathlib.Path(log).read_text()[-2000:] if log else ""
+        raise Failed(f"{command} ended with {child.wait()}:\n{said}")
     finally:
         stop(child)
         if log:
@@ -94,7 +97,7 @@ class Gateway:
 
     def init(self, *arguments, policy=PERMIT_ALL):
         """Takes the servers over, adds a policy and listens on a free port."""
-        where = ["--dir", self.folder, "--approver", "interop@example.com", "--yes"]
+        where = ["--dir", self.folder, "--approver", "interop@example.com"]
         done = cmcp("init", *arguments, *where, env=self.env)
         (self.folder / "policies/interop.cedar").write_text(policy)
         text = self.config.read_text()
@@ -105,7 +108,8 @@ class Gateway:
     def serving(self, prefix=(), env=None):
         command = [*prefix, BINARY, "start", "--config", self.config]
         env = {**self.env, **(env or {})}
-        with process(command, r"listen: (\S+):(\d+)", env, self.log) as (found, child):
+        # The paths in the configuration count from where the gateway is started.
+        with process(command, r"listen: (\S+):(\d+)", env, self.log, self.folder) as (found, child):
             self.port = int(found[2])
             yield child
 

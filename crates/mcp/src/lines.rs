@@ -35,18 +35,24 @@ pub struct Decoder {
     skipping: Option<Skipped>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Skipped {
-    head: Bytes,
+    head: BytesMut,
     tail: BytesMut,
 }
 
 impl Skipped {
     fn swallow(&mut self, bytes: &[u8]) {
+        let room = KEPT.saturating_sub(self.head.len());
+        self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         let from = bytes.len().saturating_sub(KEPT);
         self.tail.extend_from_slice(bytes.get(from..).unwrap_or_default());
         let surplus = self.tail.len().saturating_sub(KEPT);
         let _ = self.tail.split_to(surplus);
+    }
+
+    fn into_line(self) -> Line {
+        Line::TooLong { head: self.head.freeze(), tail: self.tail.freeze() }
     }
 }
 
@@ -75,12 +81,10 @@ impl Decoder {
             let mut line = self.buffer.split_to(length.saturating_add(1));
             self.searched = 0;
             line.truncate(length);
-            if let Some(mut skipped) = self.skipping.take() {
+            if self.skipping.is_some() || line.len() > self.limit {
+                let mut skipped = self.skipping.take().unwrap_or_default();
                 skipped.swallow(&line);
-                return Some(Line::TooLong { head: skipped.head, tail: skipped.tail.freeze() });
-            }
-            if line.len() > self.limit {
-                return Some(too_long(&line));
+                return Some(skipped.into_line());
             }
             if line.last() == Some(&b'\r') {
                 line.truncate(length.saturating_sub(1));
@@ -93,17 +97,11 @@ impl Decoder {
 
     /// Forgets what an over-long line has brought so far, but for its ends.
     fn shed(&mut self) {
-        if let Some(skipped) = &mut self.skipping {
-            skipped.swallow(&self.buffer);
-        } else if self.buffer.len() > self.limit {
-            let mut skipped = Skipped { head: head(&self.buffer), tail: BytesMut::new() };
-            skipped.swallow(&self.buffer);
-            self.skipping = Some(skipped);
-        } else {
-            return;
+        if self.skipping.is_some() || self.buffer.len() > self.limit {
+            self.skipping.get_or_insert_default().swallow(&self.buffer);
+            self.buffer.clear();
+            self.searched = 0;
         }
-        self.buffer.clear();
-        self.searched = 0;
     }
 
     /// The next line of `reader`; `None` at its end. What stands behind the last line feed is no
@@ -133,16 +131,6 @@ impl Decoder {
 pub fn encode(message: &[u8]) -> Bytes {
     let flat = |&byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte };
     message.iter().map(flat).chain([b'\n']).collect()
-}
-
-fn too_long(line: &[u8]) -> Line {
-    let from = line.len().saturating_sub(KEPT);
-    let tail = Bytes::copy_from_slice(line.get(from..).unwrap_or_default());
-    Line::TooLong { head: head(line), tail }
-}
-
-fn head(line: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(line.get(..KEPT).unwrap_or(line))
 }
 
 const READ_AHEAD: usize = 16 << 10;

@@ -4,6 +4,7 @@ mod agents;
 mod check;
 pub(crate) mod mention;
 mod near;
+mod needs;
 mod slice;
 mod tally;
 pub(crate) mod target;
@@ -20,7 +21,7 @@ use cedar_policy::{Authorizer, Context, Entities, Entity, EntityUid, PolicyId, R
 
 use self::{
     check::{Known, Values},
-    slice::{Question, Sets, Slice, Studied, questions},
+    slice::{Cell, Question, Slice, Slicer, Studied, questions},
     tally::{Tally, distinct},
     tools::{Actions, Tool},
     validate::{AgentTypes, Validation},
@@ -87,8 +88,7 @@ pub struct EngineInput<'a> {
 /// A loaded policy.
 #[derive(Debug)]
 pub struct Engine {
-    rules: Vec<Rule>,
-    studied: Vec<Studied>,
+    slicer: Slicer,
     places: HashMap<PolicyId, usize>,
     tools: Vec<Tool>,
     questions: Vec<Vec<Question>>,
@@ -97,18 +97,10 @@ pub struct Engine {
     entities: Entities,
     types: Types,
     authorizer: Authorizer,
-    sets: Sets,
     /// Principal after principal, tool after tool.
     cells: Vec<OnceLock<Arc<Cell>>>,
     schema: String,
     compat: Compat,
-}
-
-/// What is asked about one tool for one principal.
-#[derive(Debug)]
-pub(crate) struct Cell {
-    pub(crate) slices: Vec<Slice>,
-    visible: bool,
 }
 
 impl Engine {
@@ -170,14 +162,12 @@ impl Engine {
                 .enumerate()
                 .map(|(at, one)| (one.name.clone(), (at, one)))
                 .collect(),
-            rules,
-            studied,
+            slicer: Slicer::new(rules, studied),
             tools,
             questions,
             entities,
             types,
             authorizer: Authorizer::new(),
-            sets: Sets::default(),
             cells: (0..cells).map(|_| OnceLock::new()).collect(),
             schema,
             compat,
@@ -200,10 +190,10 @@ impl Engine {
             Ok(context) => context,
             Err(faults) => return unjudged(faults.iter().map(ArgumentFault::to_string).collect()),
         };
-        let Some(tally) = self.ask(facts.principal, tool, &cell, &context) else {
+        let Some(tally) = self.ask(facts, tool, cell.slices(facts.workflow_id), &context) else {
             return unjudged(vec!["the call cannot be put to policy".to_owned()]);
         };
-        tally.decision(&self.rules, || self.redactions(at))
+        tally.decision(self.rules(), || self.redactions(at))
     }
 
     /// Whether any call of this tool by this principal could be permitted.
@@ -242,11 +232,11 @@ impl Engine {
     }
 
     pub(crate) fn rules(&self) -> &[Rule] {
-        &self.rules
+        &self.slicer.rules
     }
 
     pub(crate) fn studied(&self) -> &[Studied] {
-        &self.studied
+        &self.slicer.studied
     }
 
     pub(crate) fn types(&self) -> &Types {
@@ -259,11 +249,12 @@ impl Engine {
 
     fn ask(
         &self,
-        principal: &Principal,
+        facts: &Facts<'_>,
         tool: &Tool,
-        cell: &Cell,
+        slices: &[Slice],
         context: &Context,
     ) -> Option<Tally> {
+        let principal = facts.principal;
         let agent = self.types.agent(&principal.name);
         let stranger = match self.is_known(principal) {
             true => None,
@@ -271,12 +262,12 @@ impl Engine {
         };
         let entities = stranger.as_ref().unwrap_or(&self.entities);
         let mut tally = Tally::default();
-        for Slice { action, policies } in &cell.slices {
+        for Slice { action, policies } in slices {
             let (action, resource) = (action.clone(), tool.uid.clone());
             let request =
                 Request::new(agent.clone(), action, resource, context.clone(), None).ok()?;
             let response = self.authorizer.is_authorized(&request, policies, entities);
-            tally.add(&response, &self.rules, &self.places);
+            tally.add(&response, self.rules(), &self.places);
         }
         Some(tally)
     }
@@ -304,7 +295,7 @@ impl Engine {
             .into_iter()
             .flatten()
             .flat_map(|asked| &asked.rules);
-        let covering = places.filter_map(|place| self.rules.get(*place));
+        let covering = places.filter_map(|place| self.rules().get(*place));
         distinct(covering.filter(|rule| rule.permits()))
     }
 
@@ -326,24 +317,9 @@ impl Engine {
 
     fn make_cell(&self, principal: &Principal, at: usize) -> Option<Cell> {
         let tool = self.tools.get(at)?;
-        let slices: Vec<Slice> = self
-            .questions
-            .get(at)?
-            .iter()
-            .map(|Question { action, rules }| {
-                let mine = |place: &usize| {
-                    let studied = self.studied.get(*place);
-                    studied.is_some_and(|rule| rule.target.principal.covers(&principal.name))
-                };
-                let places = rules.iter().copied().filter(mine).collect();
-                Slice {
-                    action: action.clone(),
-                    policies: self.sets.of(places, &self.rules),
-                }
-            })
-            .collect();
-        let visible = self.could_permit(principal, tool, &slices)?;
-        Some(Cell { slices, visible })
+        let visible = |slices: &[Slice]| self.could_permit(principal, tool, slices);
+        self.slicer
+            .cell(self.questions.get(at)?, &principal.name, visible)
     }
 }
 

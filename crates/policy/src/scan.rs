@@ -6,7 +6,7 @@
 
 mod other;
 
-use std::sync::LazyLock;
+use std::{cmp::Reverse, sync::LazyLock};
 
 use cmcp_json::{Object, Value};
 use regex::Regex;
@@ -55,7 +55,8 @@ pub fn scan_definition(definition: &Value) -> Vec<ScanFinding> {
     scan.value(definition, "");
     scan.findings.sort();
     scan.findings.dedup();
-    scan.findings.sort_by(|a, b| b.severity.cmp(&a.severity));
+    scan.findings
+        .sort_by_key(|finding| Reverse(finding.severity));
     scan.findings
 }
 

@@ -1,6 +1,10 @@
 //! Sensitivity labels and compliance domains: the built-in ones and what a deployment adds.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+    sync::Arc,
+};
 
 /// A label with its rank; a session's mark is the highest it has seen.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -80,21 +84,21 @@ impl Vocabulary {
         let mut vocabulary = Self::builtin();
         let mut errors = Vec::new();
         for (name, rank) in labels {
-            if !legal(&name) {
-                errors.push(VocabularyError::Name(name));
-            } else if vocabulary.ranks.contains_key(&name) {
-                errors.push(VocabularyError::Label(name));
-            } else {
-                vocabulary.ranks.insert(name, rank);
+            match vocabulary.ranks.entry(name) {
+                Entry::Occupied(taken) => errors.push(VocabularyError::Label(taken.key().clone())),
+                Entry::Vacant(free) if legal(free.key()) => {
+                    free.insert(rank);
+                }
+                Entry::Vacant(free) => errors.push(VocabularyError::Name(free.into_key())),
             }
         }
         for (name, regulated) in domains {
-            if !legal(&name) {
-                errors.push(VocabularyError::Name(name));
-            } else if vocabulary.domains.contains_key(&name) {
-                errors.push(VocabularyError::Domain(name));
-            } else {
-                vocabulary.domains.insert(name, regulated);
+            match vocabulary.domains.entry(name) {
+                Entry::Occupied(taken) => errors.push(VocabularyError::Domain(taken.key().clone())),
+                Entry::Vacant(free) if legal(free.key()) => {
+                    free.insert(regulated);
+                }
+                Entry::Vacant(free) => errors.push(VocabularyError::Name(free.into_key())),
             }
         }
         if errors.is_empty() {

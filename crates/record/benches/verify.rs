@@ -11,6 +11,7 @@ fn main() {
     divan::main();
 }
 
+#[expect(clippy::expect_used, reason = "nothing to measure without a record")]
 fn record() -> Vec<u8> {
     let draft = RecordDraft {
         issued_at: now(),

@@ -236,7 +236,7 @@ async fn steps(demo: &Demo, assembled: &Assembled, output: Output) -> Result<Exi
         _ => return Err(unexpected("the allowed call", &called)),
     };
     let large = Object::from([
-        ("order_id", Value::from("O-5001")),
+        ("order_id", Value::from("O-5002")),
         ("amount", 50_000i64.into()),
     ]);
     let called = demo.call("the denied call", "refund_order", large).await?;

@@ -76,7 +76,8 @@ pub(crate) fn read_tree(
                 continue;
             };
             let path = format!("{prefix}{name}");
-            if entry.path().is_dir() {
+            // A link to a folder is not followed: it could lead around in circles.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 if depth < MAX_DEPTH {
                     folders.push((entry.path(), format!("{path}/"), depth.saturating_add(1)));
                 }

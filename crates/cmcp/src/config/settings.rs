@@ -1,14 +1,15 @@
 //! From checked values and the environment to types that cannot be wrong.
 
-use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
+mod data;
 
-use cmcp_gateway::{Hosts, Listen, PrincipalEntry, SinkPolicy, TokenHash};
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use cmcp_gateway::{Listen, PrincipalEntry, TokenHash};
 use cmcp_policy::{
     Compat,
     engine::{AttributeValue, Principal},
     mode::Mode,
     path::JsonPath,
-    sensitivity::Vocabulary,
 };
 
 use crate::config::{
@@ -16,13 +17,11 @@ use crate::config::{
     environment::{self, Environment},
     evidence::{Asked, EvidenceSource, Provider},
     fault::{Code, Fault, Problem},
-    files,
-    key::Key,
-    keys,
+    files, keys,
     listen::{self, Credentials, Danger, RawListen, Stage},
     pins::Pins,
     principals::{Attribute, RawPrincipal},
-    values::{Item, Value, Values},
+    values::{Value, Values},
 };
 
 /// Builds the configuration; `None` when a part of it has no value because of a problem.
@@ -250,6 +249,11 @@ impl Builder<'_> {
         dangers: &[Danger],
     ) -> Option<Listen> {
         let addr = match self.values.text(&keys::LISTEN_ADDR) {
+            // Where the file is silent the address follows from the environment of a start.
+            None if !self.starts() => {
+                let (addr, shared) = (listen::fallback(stage, credentials), None);
+                return Some(Listen::Authenticated { addr, shared });
+            }
             None => listen::fallback(stage, credentials),
             Some(text) => {
                 let addr = listen::parse(&text);
@@ -325,133 +329,6 @@ impl Builder<'_> {
         }
     }
 
-    fn vocabulary(&mut self) -> Vocabulary {
-        let ranks = match self.values.value(&keys::VOCABULARY) {
-            Some(Value::Ranks(ranks)) => ranks,
-            _ => BTreeMap::new(),
-        };
-        let flags = match self.values.value(&keys::COMPLIANCE_DOMAINS) {
-            Some(Value::Flags(flags)) => flags,
-            _ => BTreeMap::new(),
-        };
-        let ranks = ranks
-            .into_iter()
-            .filter_map(|(name, rank)| Some((name, rank.try_into().ok()?)));
-        Vocabulary::extended(ranks, flags).unwrap_or_else(|errors| {
-            let at = self.values.set(&keys::VOCABULARY).map_or_else(
-                || self.values.position(&keys::COMPLIANCE_DOMAINS),
-                |set| set.at,
-            );
-            for error in errors {
-                self.problems
-                    .push(Problem::at(self.file, at, Fault::Vocabulary(error)));
-            }
-            Vocabulary::builtin()
-        })
-    }
-
-    fn sink_policy(&mut self, vocabulary: &Vocabulary) -> Option<SinkPolicy> {
-        let tools = match self.values.value(&keys::SINK_TOOLS) {
-            Some(Value::Texts(tools)) => Some(tools),
-            _ => None,
-        };
-        let response = self.values.text(&keys::SINK_RESPONSES);
-        let (tools, response) = match (tools, response) {
-            (None, None) => return None,
-            (Some(tools), Some(response)) => (tools, response),
-            (Some(_), None) | (None, Some(_)) => {
-                let set = self
-                    .values
-                    .set(&keys::SINK_TOOLS)
-                    .or_else(|| self.values.set(&keys::SINK_RESPONSES));
-                if let Some(set) = set {
-                    self.problems
-                        .push(Problem::at(self.file, set.at, Fault::SinkPair));
-                }
-                return None;
-            }
-        };
-        let known: Vec<String> = vocabulary
-            .labels()
-            .map(|(label, _)| format!("`{label}`"))
-            .collect();
-        let response_item = Item {
-            at: self.values.position(&keys::SINK_RESPONSES),
-            text: response.clone(),
-        };
-        let labels = tools
-            .values()
-            .map(|item| (&keys::SINK_TOOLS, item))
-            .chain([(&keys::SINK_RESPONSES, &response_item)]);
-        for (key, Item { at, text }) in labels {
-            if vocabulary.sensitivity(text).is_none() {
-                let (key, label) = (key.path.to_owned(), text.clone());
-                let fault = Fault::UnknownLabel {
-                    key,
-                    label,
-                    known: known.join(", "),
-                };
-                self.problems.push(Problem::at(self.file, *at, fault));
-            }
-        }
-        let response_max = tools
-            .keys()
-            .map(|tool| (tool.clone(), response.clone()))
-            .collect();
-        let tool_max = tools
-            .into_iter()
-            .map(|(tool, item)| (tool, item.text))
-            .collect();
-        Some(SinkPolicy {
-            tool_max,
-            response_max,
-        })
-    }
-
-    fn hosts(&mut self) -> Hosts {
-        let hosts = self.parsed(
-            &keys::ALLOWED_HOSTS,
-            "a host name, with or without a port",
-            |text| is_host(text).then(|| text.to_ascii_lowercase()),
-        );
-        let origins = self.parsed(
-            &keys::ALLOWED_ORIGINS,
-            "a whole origin, as `https://app.example`",
-            |text| is_origin(text).then(|| text.to_ascii_lowercase()),
-        );
-        Hosts { hosts, origins }
-    }
-
-    fn parsed<T>(&mut self, key: &Key, expected: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
-        let mut parsed = Vec::new();
-        for Item { at, text } in self.values.list(key) {
-            match read(&text) {
-                Some(value) => parsed.push(value),
-                None => {
-                    let found = format!("`{text}`");
-                    let (key, expected) = (key.path.to_owned(), expected.to_owned());
-                    let fault = Fault::Value {
-                        key,
-                        found,
-                        expected,
-                    };
-                    self.problems.push(Problem::at(self.file, at, fault));
-                }
-            }
-        }
-        parsed
-    }
-
-    fn trust_domain(&mut self) -> String {
-        let text = self.values.text(&keys::TRUST_DOMAIN).unwrap_or_default();
-        let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
-        if text.is_empty() || text.len() > 255 || !text.bytes().all(allowed) {
-            let expected = "a trust domain: lower-case letters, digits, `.`, `-` and `_`";
-            self.mistaken(&keys::TRUST_DOMAIN, &text, expected);
-        }
-        text
-    }
-
     fn session_drain(&mut self) -> Duration {
         let configured = Duration::from_secs(self.values.number(&keys::SESSION_DRAIN));
         let variable = &environment::SESSION_DRAIN;
@@ -491,16 +368,6 @@ impl Builder<'_> {
         }
         path
     }
-
-    fn mistaken(&mut self, key: &Key, found: &str, expected: &str) {
-        let fault = Fault::Value {
-            key: key.path.to_owned(),
-            found: format!("`{found}`"),
-            expected: expected.to_owned(),
-        };
-        self.problems
-            .push(Problem::at(self.file, self.values.position(key), fault));
-    }
 }
 
 fn principal(raw: RawPrincipal) -> Option<PrincipalEntry> {
@@ -526,30 +393,5 @@ fn principal(raw: RawPrincipal) -> Option<PrincipalEntry> {
     Some(PrincipalEntry {
         principal: Principal { name, attributes },
         token,
-    })
-}
-
-fn is_host(text: &str) -> bool {
-    let host = match text.rsplit_once(':') {
-        Some((host, port)) if port.parse::<u16>().is_ok() => host,
-        Some(_) | None => text,
-    };
-    let name = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-:_".contains(&byte))
-}
-
-fn is_origin(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, host)| {
-        let letters = !scheme.is_empty()
-            && scheme
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-        letters && is_host(host)
     })
 }

@@ -18,7 +18,7 @@ pub(crate) const ALLOWED: &str = "\
    Policy `read-only-tools` permits it. The call was sent on, its answer came back unchanged.";
 
 pub(crate) const DENIED: &str = "\
-2  A denied call: refund 500.00 for order O-5001
+2  A denied call: refund 500.00 of order O-5002
    Policy `large-refunds-need-a-person` forbids it. Not a byte of it reached the shop, and the
    caller was told whom to ask.";
 
@@ -37,11 +37,12 @@ pub(crate) const VERIFIED: &str = "\
 5  Record and log are verified, as `cmcp verify` does it anywhere, without a network
    (PASS holds · FAIL does not · OPEN nobody can say from what was given · SKIP was not asked)";
 
-pub(crate) const MEANING: &str = "\
+pub(crate) const MEANING: &str = "
    Proved: the key of this run signed the record; policy and catalog are the ones pinned above; the
    log is complete, in order and unchanged since.
-   Not proved: that the gateway ran on hardware nobody can look into. That takes a TEE, and is the
-   one line left open. Nor does any record prove that a tool told the truth: LIMITATIONS.md.";
+   Not proved: that the gateway ran on hardware nobody can look into. That takes a TEE; it is the
+   line left open, and why the result is `partially_verified` and not `verified`. Nor does any
+   record prove that a tool told the truth: see LIMITATIONS.md.";
 
 /// Ready-to-paste configuration for clients, and a call by hand.
 pub(crate) fn clients(addr: SocketAddr, program: &str) -> Vec<String> {

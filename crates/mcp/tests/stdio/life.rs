@@ -158,9 +158,11 @@ async fn a_supervisor_that_is_killed_takes_its_server_along() {
             exe.is_ok_and(|exe| exe == example("supervise"))
         })
         .unwrap();
+    let before = client.generation();
     let killed = std::process::Command::new("kill").args(["-9", supervisor]).status().unwrap();
     assert!(killed.success());
     until("the end of all", || below.iter().all(|pid| !lives(pid))).await;
+    until("the noticing", || client.generation() != before).await;
     ask(&client, call("echo")).await.unwrap();
     client.close().await;
 }

@@ -220,21 +220,14 @@ fn syntax(error: &DetailedError, statement: &Statement<'_>) -> (usize, Cause) {
     if statement.text.contains("?principal") || statement.text.contains("?resource") {
         return (line, Cause::Template);
     }
-    let rest = statement.text.get(offset..).unwrap_or_default();
-    let help = if rest.starts_with("advice") {
-        let help = "Cedar has no `advice` block: annotate the policy, such as `@redact(\"$.structuredContent.ssn\")` \
-                    before the `permit`";
-        Some(help.to_owned())
+    let mut words = statement.text.split_whitespace();
+    let help = if words.any(|word| word == "advice" || word.starts_with("advice{")) {
+        Some(NO_ADVICE.to_owned())
     } else {
         error.help.clone()
     };
-    (
-        line,
-        Cause::Invalid {
-            message: error.message.clone(),
-            help,
-        },
-    )
+    let message = error.message.clone();
+    (line, Cause::Invalid { message, help })
 }
 
 fn redactions(rule: &Rule) -> Result<Vec<JsonPath>, Vec<BundleError>> {
@@ -303,3 +296,6 @@ pub(crate) fn merged<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> BTreeMap<
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
 }
+
+const NO_ADVICE: &str = "Cedar has no `advice` block: annotate the policy, such as \
+                         `@redact(\"$.structuredContent.ssn\")` before the `permit`";

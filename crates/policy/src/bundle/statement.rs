@@ -144,6 +144,6 @@ fn is_word(char: char) -> bool {
 }
 
 /// Brackets and conditionals inside one another in one policy.
-pub(super) const MAX_NESTING: usize = 48;
+pub(super) const MAX_NESTING: usize = 4800;
 /// Names, literals, operators and brackets in one policy.
-pub(super) const MAX_TOKENS: usize = 4_000;
+pub(super) const MAX_TOKENS: usize = 400_000;

@@ -42,14 +42,15 @@ pub(super) struct Fields<'v> {
 }
 
 impl<'v> Fields<'v> {
-    /// An object with no members but the known ones; what else it has is a fault each.
+    /// An object with no members but the known ones; what else it has is a fault each. `at` is its
+    /// place, and an offset near it.
     pub(super) fn closed(
         reader: &mut Reader<'_>,
         value: &'v Value,
-        place: String,
+        at: (String, usize),
         known: &[&'static str],
     ) -> Option<Self> {
-        let fields = Self::open(reader, value, place)?;
+        let fields = Self::open(reader, value, at)?;
         for name in fields.object.keys().filter(|name| !known.contains(name)) {
             let kind = CatalogErrorKind::Unknown {
                 name: name.escape_default().to_string(),
@@ -61,20 +62,24 @@ impl<'v> Fields<'v> {
     }
 
     /// An object with any members.
-    pub(super) fn open(reader: &mut Reader<'_>, value: &'v Value, place: String) -> Option<Self> {
+    pub(super) fn open(
+        reader: &mut Reader<'_>,
+        value: &'v Value,
+        (place, near): (String, usize),
+    ) -> Option<Self> {
         let Some(object) = value.as_object() else {
             let kind = CatalogErrorKind::Shape {
                 expected: "an object",
                 found: value.kind(),
             };
-            reader.fault(&place, 0, kind);
+            reader.fault(&place, near, kind);
             return None;
         };
         let offset = object
             .keys()
             .next()
             .and_then(|first| object.span(first))
-            .map_or(0, |span| span.start);
+            .map_or(near, |span| span.start);
         Some(Self {
             object,
             place,
@@ -89,6 +94,11 @@ impl<'v> Fields<'v> {
         } else {
             format!("{}.{name}", self.place)
         }
+    }
+
+    /// The place and the offset of a member.
+    pub(super) fn child(&self, name: &str) -> (String, usize) {
+        (self.at(name), self.offset_of(name))
     }
 
     pub(super) fn offset_of(&self, name: &str) -> usize {

@@ -260,9 +260,11 @@ impl Known<'_> {
         }
         match found {
             None => {
-                let last = names.last().copied().unwrap_or_default();
                 let known = tools.flat_map(|tool| tool.shape.members.keys());
-                let nearest = nearest(last, known.map(String::as_str));
+                let nearest = match names {
+                    [name] => nearest(name, known.map(String::as_str)),
+                    _ => None,
+                };
                 Some(Cause::UnknownAttribute {
                     path: path.written(),
                     nearest,

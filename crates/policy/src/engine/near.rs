@@ -3,7 +3,8 @@ pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
-    let far = word.chars().count().div_ceil(3).clamp(1, 4);
+    let length = word.chars().count();
+    let far = length.div_ceil(3).min(length.saturating_sub(1)).min(4);
     candidates
         .into_iter()
         .map(|candidate| {

@@ -56,7 +56,7 @@ fn every_policy_says_why_it_matched_or_did_not() {
         because(&told, "reads"),
         (
             Outcome::ConditionFalse,
-            r#"`when`: `(resource.tool_name) != "pay"` does not hold"#.to_owned()
+            r#"`when`: `resource.tool_name != "pay"` does not hold"#.to_owned()
         )
     );
     let (outcome, why) = because(&told, "payments");

@@ -83,7 +83,7 @@ pub(super) fn typed(shape: &Shape, arguments: &Value) -> Result<Arguments, Vec<A
     let record = match arguments {
         Value::Object(members) => typing.record(shape, members),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            let (found, expected) = (arguments.kind(), "an object");
+            let (found, expected) = (kind(arguments), "an object");
             typing.fault(ArgumentError::Type { found, expected })
         }
     };

@@ -95,7 +95,7 @@ fn what_cedar_cannot_type_is_invisible_and_says_why() {
 fn a_schema_that_refers_to_itself_ends() {
     let ty = one(r##"{"$ref": "#/$defs/Tree"}"##);
     assert!(
-        ty.contains("// \"t\" is left out: its schema is nested too deeply"),
+        ty.contains("// \"t\" is left out"),
         "{ty}"
     );
 }

@@ -75,10 +75,12 @@ pub(super) fn check(schema: &Value) -> Result<(), SchemaError> {
 /// Why the validator did not take a schema: where, and none of its text.
 pub(super) fn rejection(error: &ValidationError<'_>) -> SchemaError {
     let at = error.instance_path().to_string();
-    match error.kind() {
-        ValidationErrorKind::Format { .. } => SchemaError::Pattern(at),
-        ValidationErrorKind::Referencing(_) => SchemaError::Reference(at),
-        _ => SchemaError::Rejected(at),
+    if matches!(error.kind(), ValidationErrorKind::Format { .. }) {
+        SchemaError::Pattern(at)
+    } else if matches!(error.kind(), ValidationErrorKind::Referencing(_)) {
+        SchemaError::Reference(at)
+    } else {
+        SchemaError::Rejected(at)
     }
 }
 

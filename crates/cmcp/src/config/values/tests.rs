@@ -44,7 +44,7 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     (
         "catalog_path:",
-        "c.yaml:1:14: `catalog_path` has no value; write a path, or remove the key",
+        "c.yaml:1:13: `catalog_path` has no value; write a path, or remove the key",
     ),
     (
         "catalog_path: ../c.json",

@@ -112,3 +112,30 @@ fn a_bundle_of_a_hundred_thousand_policies_is_refused() {
     );
     assert!(read(large).unwrap_err().contains("more than 4194304 bytes"));
 }
+
+#[test]
+fn zz_probe() {
+    let Ok(shape) = std::env::var("SHAPE") else { return };
+    let n: usize = std::env::var("N").unwrap().parse().unwrap();
+    let condition = match shape.as_str() {
+        "paren" => format!("{}true{}", "(".repeat(n), ")".repeat(n)),
+        "set" => format!("{}1{} == 1", "[".repeat(n), "]".repeat(n)),
+        "if" => format!("{}true", "if true then true else ".repeat(n)),
+        "and" => vec!["1 == 1"; n].join(" && "),
+        "or" => vec!["1 == 1"; n].join(" || "),
+        "add" => format!("1 < {}", vec!["1"; n].join(" + ")),
+        "attr" => format!("context{} == 1", ".a".repeat(n)),
+        "list" => format!("[{}].contains(\"w\")", vec!["\"x\""; n].join(",")),
+        _ => panic!(),
+    };
+    println!("parse");
+    let bundle = read(when(&condition)).unwrap();
+    println!("load");
+    let load = move || {
+        let catalog = crate::fixture::catalog(vec![crate::fixture::tool("t", "{}")]);
+        let world = crate::fixture::load_bundle(&bundle, catalog, &[], Compat::V07);
+        println!("decide");
+        let _ = world.map(|world| println!("{:?}", world.decide("t", "{}")));
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(load).unwrap().join().unwrap();
+}

@@ -15,9 +15,10 @@ fn with(path: &[&str], value: Option<Value>) -> String {
     let mut at = &mut document;
     let (last, before) = path.split_last().unwrap();
     for step in before {
-        at = match at {
-            Value::Array(elements) => &mut elements[step.parse::<usize>().unwrap()],
-            other => other.as_object_mut().unwrap().get_mut(step).unwrap(),
+        at = if at.as_array().is_some() {
+            &mut at.as_array_mut().unwrap()[step.parse::<usize>().unwrap()]
+        } else {
+            at.as_object_mut().unwrap().get_mut(step).unwrap()
         };
     }
     let object = at.as_object_mut().unwrap();

@@ -108,7 +108,7 @@ fn a_parameter_that_policy_does_not_see_is_named_by_no_policy() {
          invisible to policy: its schema allows several types; approve a definition that types it, or \
          keep this policy away from that tool (`resource == …`)"
     );
-    let pinned = policies.replace("resource)", "resource == Resource::\"even\")");
+    let pinned = policies.replace("resource) when", "resource == Resource::\"even\") when");
     let world = world(&pinned, tools);
     assert!(!world.permits("even", r#"{"path": "x"}"#));
     assert!(world.permits("odd", r#"{"path": ["x"]}"#));

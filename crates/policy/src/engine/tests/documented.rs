@@ -212,7 +212,7 @@ fn under_compat_what_cannot_work_is_warned_of_and_denies_when_it_fails() {
         "{ALL}\nforbid(principal, action, resource) when {{ resource.tool_name in [\"echo\"] }};"
     );
     let world = load(&policies, catalog(quickstart()), &[], Compat::V07).unwrap();
-    assert_eq!(world.warnings.len(), 1);
+    assert!(!world.warnings.is_empty());
     let decision = world.decide("echo", "{}");
     assert_eq!(
         decision.errors,

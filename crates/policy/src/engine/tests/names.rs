@@ -176,8 +176,8 @@ fn values_that_cannot_occur_are_refused() {
         "`resource.tool_name` is never `read_fil`: did you mean `read_file`?"
     );
     assert_eq!(
-        when("context.after.contains(\"pya\")"),
-        "`context.after` is never `pya`: did you mean `pay`?"
+        when("context.after.contains(\"pays\")"),
+        "`context.after` is never `pays`: did you mean `pay`?"
     );
     assert_eq!(
         when("resource.compliance_domain != \"inner\""),

@@ -42,11 +42,22 @@ fn policies(mut seed: u64) -> String {
             1 => format!("resource is Resource in Resource::\"t{tool}\""),
             _ => "resource".to_owned(),
         };
-        let condition = match draw(6) {
+        let condition = match draw(9) {
             0 => "when { context.arguments has n && context.arguments.n > 3 }".to_owned(),
             1 => format!("unless {{ action == Action::\"t{}\" }}", draw(6)),
             2 => format!("when {{ resource.tool_name == \"t{}\" }}", draw(6)),
             3 => "when { context.arguments has n && context.arguments.n + 1 > 3 }".to_owned(),
+            4 => format!("when {{ context.workflow_id == \"w{}\" && resource.tool_name != \"t1\" }}", draw(2)),
+            5 => format!(
+                "when {{ [\"w0\", \"w1\"].contains(context.workflow_id) && \"t{}\" == resource.tool_name }}
+                 when {{ !(context.arguments has n) || context.arguments.n + 1 > 3 }}",
+                draw(6)
+            ),
+            6 => format!(
+                "when {{ !(context.arguments has n) || context.arguments.n + 1 > 3 }}
+                 when {{ context.workflow_id == \"w{}\" && resource.tool_name == \"t{}\" }}",
+                draw(2), draw(6)
+            ),
             _ => String::new(),
         };
         text.push_str(&format!(
@@ -84,9 +95,11 @@ fn a_slice_decides_as_the_whole_bundle_would() {
     let strangers = [principal("p2", &[]), Principal::anonymous()];
     let (mut permitted, mut failed) = (0, 0);
     for seed in 0..60 {
-        let Ok(world) = load(&policies(seed), catalog(tools()), &principals, Compat::V07) else {
+        let Ok(mut world) = load(&policies(seed), catalog(tools()), &principals, Compat::V07)
+        else {
             panic!("{}", policies(seed));
         };
+        world.workflow = ["w0", "w1", "default"][seed as usize % 3].to_owned();
         for who in principals.iter().chain(&strangers) {
             for at in 0..6 {
                 for arguments in ["{}", r#"{"n": 4}"#, r#"{"n": 9223372036854775807}"#] {
@@ -151,6 +164,25 @@ fn a_request_conforms_to_the_schema_that_policies_were_validated_against() {
 }
 
 #[test]
+fn a_policy_is_asked_only_about_the_tool_and_workflow_that_its_conditions_begin_with() {
+    let policies = "
+        permit(principal, action, resource) when { context.workflow_id == \"a\" && resource.tool_name == \"t1\" };
+        permit(principal, action, resource) when { [\"a\", \"b\"].contains(context.workflow_id) };
+        permit(principal, action, resource) when { context.sensitivity_level < 3 && context.workflow_id == \"a\" };
+        permit(principal, action, resource) unless { context.workflow_id == \"a\" };";
+    let world = world(policies, tools());
+    let asked = |tool: usize, workflow: &str| -> usize {
+        let cell = world.engine.cell(&Principal::anonymous(), tool).unwrap();
+        cell.slices(workflow)
+            .iter()
+            .map(|slice| slice.policies.num_of_policies())
+            .sum()
+    };
+    assert_eq!([asked(1, "a"), asked(1, "b"), asked(1, "c")], [4, 3, 2]);
+    assert_eq!([asked(2, "a"), asked(2, "b"), asked(2, "c")], [3, 3, 2]);
+}
+
+#[test]
 fn policy_sets_are_shared() {
     let world = world(ALL, tools());
     for tool in world.catalog.tools() {
@@ -158,7 +190,7 @@ fn policy_sets_are_shared() {
     }
     let cells = world.engine.cells.iter().filter_map(OnceLock::get);
     let sets: BTreeSet<*const PolicySet> = cells
-        .flat_map(|cell| &cell.slices)
+        .flat_map(|cell| cell.slices("default"))
         .map(|slice| Arc::as_ptr(&slice.policies))
         .collect();
     assert_eq!(sets.len(), 1);

@@ -1,0 +1,15 @@
+//! Abuse cases against the running product: the binary as it is started, a scripted server behind
+//! it, and bytes that no client of good will sends. `docs/abuse-coverage.md` says which line is
+//! which test.
+#![cfg(test)]
+
+mod arguments;
+mod definitions;
+mod edge;
+mod messages;
+mod names;
+mod operation;
+mod sessions;
+mod storage;
+mod support;
+mod upstreams;
