@@ -7,8 +7,10 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("CMCP_BINARY", ROOT / "target/release/cmcp"))
@@ -39,6 +41,23 @@ class Failed(Exception):
 def require(truth, message):
     if not truth:
         raise Failed(message)
+
+
+def free_port():
+    """A port that was free a moment ago, for programs that cannot tell which one they took."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def wait_for(port, seconds=60):
+    """Returns when something listens."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            require(time.monotonic() < end, f"nothing listens on port {port}")
+            time.sleep(0.05)
 
 
 def cmcp(*arguments, env=None, ok=(0,)):

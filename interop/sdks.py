@@ -6,11 +6,10 @@ import itertools
 import json
 import pathlib
 import subprocess
-import sys
 import tempfile
 
 import gateway
-from gateway import BINARY, OPERATOR, TOKEN, Gateway, node, package, process, python, require
+from gateway import BINARY, TOKEN, Gateway, node, package, process, python, require
 
 HERE = pathlib.Path(__file__).parent
 TYPESCRIPT = [node(), HERE / "clients/typescript.mjs", gateway.TOOLS / "npm/node_modules"]

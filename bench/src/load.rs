@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     calls: Option<usize>,
     #[arg(long, default_value = "echo")]
     tool: String,
+    #[arg(long)]
+    bearer: Option<String>,
     #[arg(long, value_enum, default_value_t = Dialect::Modern)]
     dialect: Dialect,
     /// Report CPU and memory of this process, as `name=pid`.
@@ -116,6 +118,10 @@ impl Plan {
             .header(header::HOST, self.to.to_string())
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json, text/event-stream");
+        let request = match &self.bearer {
+            Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
+            None => request,
+        };
         let request = match self.dialect {
             Dialect::Modern => request
                 .header("mcp-protocol-version", "2026-07-28")

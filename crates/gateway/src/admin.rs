@@ -1,10 +1,13 @@
 //! Routes beside MCP: probes, records, exports, and what only an operator may do.
 
+mod body;
+mod exception;
 mod export;
 mod operator;
 mod probes;
 mod records;
 
+pub(crate) use exception::exception;
 pub(crate) use export::export;
 pub(crate) use operator::{close, reset, trip, unblock};
 pub(crate) use probes::{metrics, ready};

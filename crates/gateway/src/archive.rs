@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use cmcp_record::export::{CompatExport, WriteError, Writer};
+use cmcp_record::export::{CompatExport, SignedCheckpoint, WriteError, Writer};
 
 use crate::store::{LogRow, Reader, StoreError, StoredSeal};
 
@@ -158,13 +158,12 @@ impl Archive {
         out: impl Write,
     ) -> Result<(), ArchiveError> {
         let checkpoint = seal.checkpoint().ok_or_else(|| session.damaged())?;
+        let broken = |error| self.broken(session, Some(&checkpoint), error);
         let mut writer = Writer::new(out, session.id())?;
         self.0
             .entries(session.0.key, &mut |entry| writer.entry(entry))?
-            .map_err(|error| session.broken(error))?;
-        writer
-            .finish(&checkpoint)
-            .map_err(|error| session.broken(error))?;
+            .map_err(broken)?;
+        writer.finish(&checkpoint).map_err(broken)?;
         Ok(())
     }
 
@@ -175,14 +174,35 @@ impl Archive {
         out: impl Write,
     ) -> Result<(), ArchiveError> {
         let signature = seal.bundle_signature().ok_or_else(|| session.damaged())?;
+        let checkpoint = seal.checkpoint();
+        let broken = |error| self.broken(session, checkpoint.as_ref(), error);
         let mut writer = CompatExport::new(out, session.id())?;
         self.0
             .entries(session.0.key, &mut |entry| writer.entry(entry))?
-            .map_err(|error| session.broken(error))?;
-        writer
-            .finish(&signature)
-            .map_err(|error| session.broken(error))?;
+            .map_err(broken)?;
+        writer.finish(&signature).map_err(broken)?;
         Ok(())
+    }
+
+    /// Writing stopped at the first entry that did not fit; which one is to blame, its neighbours
+    /// tell.
+    fn broken(
+        &self,
+        session: &ArchivedSession,
+        signed: Option<&SignedCheckpoint>,
+        error: WriteError,
+    ) -> ArchiveError {
+        let first = match error {
+            WriteError::Io(error) => return ArchiveError::Write(error),
+            WriteError::Log(_) | WriteError::Checkpoint => error.to_string(),
+        };
+        match self.0.examine(&session.0, signed) {
+            Ok(found) => ArchiveError::Log {
+                session: session.0.id.clone(),
+                cause: found.problems.first().map_or(first, ToString::to_string),
+            },
+            Err(error) => error.into(),
+        }
     }
 }
 
@@ -193,15 +213,5 @@ impl ArchivedSession {
 
     fn damaged(&self) -> ArchiveError {
         ArchiveError::Seal(self.0.id.clone())
-    }
-
-    fn broken(&self, error: WriteError) -> ArchiveError {
-        match error {
-            WriteError::Io(error) => ArchiveError::Write(error),
-            WriteError::Log(_) | WriteError::Checkpoint => ArchiveError::Log {
-                session: self.0.id.clone(),
-                cause: error.to_string(),
-            },
-        }
     }
 }

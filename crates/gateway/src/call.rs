@@ -16,7 +16,6 @@ use cmcp_policy::{
     catalog::Approved,
     decide::Phase,
     inspect::{self, Inspected},
-    mode::Mode,
     session::SessionState,
 };
 use futures_util::FutureExt;
@@ -93,6 +92,8 @@ impl Gateway {
         let mut story = Story::new(self, call, &session, random);
         let run = async {
             admitted?;
+            self.begun(&session).await?;
+            self.catch_up(&session, &call.rules).await?;
             self.run(call, &session, &mut story, &mut cancel).await
         };
         let outcome = AssertUnwindSafe(run)
@@ -111,52 +112,52 @@ impl Gateway {
         story: &mut Story,
         cancel: &mut Cancel,
     ) -> Result<Cleared, Refusal> {
-        let tool = self.tool(call, story)?;
+        let tool = self.tool(call, session, story)?;
         call.claims.check()?;
-        self.fresh_evidence(story)?;
+        self.fresh_evidence(session, story).await?;
         tool.check_arguments(call.arguments())
             .map_err(|e| Refusal::Arguments(e.to_string()))?;
         let permitted = self.permit(call, tool, session, story)?;
         if cancel.is_gone() {
             return Err(Refusal::Cancelled { sent: false });
         }
-        let checked = self.upstreams.check(&self.catalog, tool).await?;
-        self.declare(tool, session, &checked, story).await?;
+        let checked = self.compare(call, tool, session).await?;
+        self.declare(session, &checked, story).await?;
+        self.note_use(session, &call.rules, tool).await?;
         self.intend(tool, session, story).await?;
         let reply = self
-            .dispatch(tool, (permitted, checked), (session, story), cancel)
+            .dispatch((call, tool), (permitted, checked), (session, story), cancel)
             .await?;
         let response = self.inspect(tool, reply, session, story)?;
         self.clear(call, tool, session, story, response)
     }
 
     /// The approved tool of that exact name, unless this principal may never call it.
-    fn tool<'a>(&'a self, call: &Call, story: &mut Story) -> Result<&'a Approved, Refusal> {
-        let tool = self.catalog.tool(&call.tool).ok_or(Refusal::UnknownTool)?;
-        self.name(tool, story);
+    fn tool<'a>(
+        &self,
+        call: &'a Call,
+        session: &Session,
+        story: &mut Story,
+    ) -> Result<&'a Approved, Refusal> {
+        let rules = &call.rules;
+        let tool = rules.tool(&call.tool, self.clock.now());
+        let tool = tool.ok_or(Refusal::UnknownTool)?;
+        name(call, tool, story);
         if self.kill_switch.blocks(&call.principal.name) {
-            return Err(Refusal::Killed);
+            return Err(self.killed(call, session));
         }
         // Advisory and silent modes let denied calls pass, so that they hide nothing either.
-        if self.settings.mode == Mode::Enforcing && !self.policy.visible(&call.principal, tool) {
+        if self.settings.mode.refuses() && !rules.policy.visible(&call.principal, tool) {
             return Err(Refusal::Hidden);
         }
         Ok(tool)
     }
 
-    /// Names tool and server in the story, as far as they are known now.
-    fn name(&self, tool: &Approved, story: &mut Story) {
-        let server = self
-            .catalog
-            .server_of(tool)
-            .map_or("", |spec| spec.name.as_str());
-        story.names(tool, server, self.upstreams.observed(tool));
-    }
-
-    fn fresh_evidence(&self, story: &mut Story) -> Result<(), Refusal> {
+    async fn fresh_evidence(&self, session: &Session, story: &mut Story) -> Result<(), Refusal> {
         if self.evidence.is_fresh(self.clock.now()) {
             return Ok(());
         }
+        self.note_stale(session).await?;
         match self.settings.staleness_policy {
             StalenessPolicy::FailClosed => Err(Refusal::Stale),
             StalenessPolicy::WarnOnly => {
@@ -174,13 +175,14 @@ impl Gateway {
         session: &Session,
         story: &mut Story,
     ) -> Result<Permitted<ToolCall>, Refusal> {
+        call.rules.trusted()?;
         let view = self.seen(call, session)?;
         if let Some(sinks) = &self.settings.sink_policy {
             sinks.admits(&self.settings.vocabulary, tool, &view.max_sensitivity)?;
         }
         let facts = self.facts(call, tool, &view, Phase::Ingress)?;
         let judged = guard::judge(
-            &self.policy,
+            &call.rules.policy,
             self.settings.mode,
             &facts,
             self.tool_call(call, tool),
@@ -190,19 +192,37 @@ impl Gateway {
         Ok(judged.value)
     }
 
+    /// Compares the tool with what its server offers now; a difference is told to the log.
+    async fn compare(
+        &self,
+        call: &Call,
+        tool: &Approved,
+        session: &Session,
+    ) -> Result<Checked, Refusal> {
+        let checked = call.rules.check(tool).await;
+        let drift = match &checked {
+            Err(Refusal::Drift(drift)) => Some(drift),
+            Err(_) => None,
+            Ok(checked) => checked.tolerated.as_ref(),
+        };
+        if let Some(drift) = drift {
+            self.note_drift(session, drift).await?;
+        }
+        checked
+    }
+
     /// Writes down which listing the comparison rests on, once per session and listing.
     async fn declare(
         &self,
-        tool: &Approved,
         session: &Session,
         checked: &Checked,
         story: &mut Story,
     ) -> Result<(), Refusal> {
         if let Some(drift) = &checked.tolerated {
-            tracing::warn!(tool = %tool.name, %drift, "a changed definition is let pass by configuration");
+            tracing::warn!(tool = %drift.tool, %drift, "a changed definition is let pass by configuration");
             story.note("catalog_drift");
         }
-        if !session.declare(tool.server, checked.offered.generation) {
+        if !session.declare(checked.link, checked.offered.generation) {
             return Ok(());
         }
         if let Some(kind) = entry::declarations(story, &checked.offered, self.clock.now()) {
@@ -233,30 +253,30 @@ impl Gateway {
 
     async fn dispatch(
         &self,
-        tool: &Approved,
+        (call, tool): (&Call, &Approved),
         (permitted, checked): (Permitted<ToolCall>, Checked),
         (session, story): (&Session, &mut Story),
         cancel: &mut Cancel,
     ) -> Result<ToolReply, Refusal> {
-        let call = permitted.spend();
+        let permitted = permitted.spend();
         let mut offered = checked.offered;
         for _ in 0..RELISTED {
-            let call = ToolCall {
+            let sent = ToolCall {
                 listed: Some(offered.generation),
-                ..call.clone()
+                ..permitted.clone()
             };
             let reply = tokio::select! {
                 biased;
                 () = cancel.gone() => Err(Refusal::Cancelled { sent: true }),
                 () = session.aborted() => Err(Refusal::Cancelled { sent: true }),
-                reply = self.upstreams.dispatch(tool, call) => reply,
+                reply = call.rules.upstreams.dispatch(tool, sent) => reply,
             };
             // A process that was started for this call has been measured only now.
-            self.name(tool, story);
+            name(call, tool, story);
             match reply {
                 // Nothing was sent: the server may offer something else since it was compared.
                 Err(Refusal::Upstream(UpstreamError::Stale)) => {
-                    offered = self.upstreams.check(&self.catalog, tool).await?.offered;
+                    offered = self.compare(call, tool, session).await?.offered;
                 }
                 reply => return reply,
             }
@@ -333,7 +353,7 @@ impl Gateway {
             labels: &story.labels,
         };
         let facts = self.facts(call, tool, &view, egress)?;
-        let judged = guard::judge(&self.policy, self.settings.mode, &facts, response)
+        let judged = guard::judge(&call.rules.policy, self.settings.mode, &facts, response)
             .map_err(Refusal::Egress)?;
         story.judged_egress(&judged);
         Ok(judged.value.spend())
@@ -400,6 +420,13 @@ impl Gateway {
             Err(EnterError::Open(refusal)) => Err(refusal),
         }
     }
+}
+
+/// Names tool and server in the story, as far as they are known now.
+fn name(call: &Call, tool: &Approved, story: &mut Story) {
+    let server = call.rules.catalog.server_of(tool);
+    let server = server.map_or("", |spec| spec.name.as_str());
+    story.names(tool, server, call.rules.upstreams.observed(tool));
 }
 
 /// How often a call looks again at a server that keeps changing.

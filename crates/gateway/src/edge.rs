@@ -3,6 +3,7 @@
 
 mod auth;
 mod mcp;
+mod probes;
 mod serve;
 
 use std::sync::Arc;
@@ -19,15 +20,16 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::{admin, startup::Gateway};
 pub(crate) use auth::{Caller, Operator};
+pub(crate) use probes::Probes;
 pub use serve::{ServeError, serve};
 
 /// All routes of the gateway.
-fn router(gateway: Arc<Gateway>) -> Router {
+pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/mcp", post(mcp::post).fallback(method_not_allowed))
         .route("/tools/list", get(mcp::tools_list))
-        .route("/health", get(health))
-        .route("/readyz", get(admin::ready))
+        .route("/health", get(probes::health))
+        .route("/readyz", get(probes::ready))
         .route("/metrics", get(admin::metrics))
         .route("/sessions/{id}/trace-claim", get(admin::claim))
         .route("/sessions/{id}/trust-record", get(admin::record))
@@ -38,17 +40,11 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/sessions/{id}/close", post(admin::close))
         .route("/sessions/{id}/reset", post(admin::reset))
         .route("/audit/export", get(admin::export))
+        .route("/catalog/exception", post(admin::exception))
         .route("/kill-switch/trip", post(admin::trip))
         .route("/kill-switch/unblock", post(admin::unblock))
         .fallback(any(not_found))
         .with_state(gateway)
-}
-
-async fn health() -> Response {
-    json(
-        StatusCode::OK,
-        Object::from([("status", Value::from("ok"))]),
-    )
 }
 
 async fn not_found() -> Response {

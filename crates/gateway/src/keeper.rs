@@ -1,25 +1,26 @@
 //! The end of a session: no further call, the last entry, the records, the seal.
 
 mod documents;
+mod notes;
 
 use std::sync::Arc;
 
-use cmcp_evidence::Sha256Digest;
 use cmcp_policy::sensitivity::Sensitivity;
 use cmcp_record::audit::{
-    AttestationRefresh, Count, KillSwitch as KillEntry, Kind, RecordPer as LogRecordPer,
-    SessionEnd, SessionStart, SuspiciousSequence, Switched, Text,
+    KillSwitch as KillEntry, Kind, RecordPer as LogRecordPer, SessionEnd, SessionStart, Switched,
+    Text,
 };
 
 use crate::{
     call::{self, Call, Story},
-    ledger::{AppendRequest, Durability, LedgerError, Mark, Receipt},
+    ledger::{AppendRequest, Durability, LedgerError, Mark, Pending, Receipt},
     refusal::Refusal,
-    sessions::{NewSession, Session, Stay},
+    sessions::{EnterError, NewSession, Session, Stay},
     settings::RecordPer,
     startup::Gateway,
 };
-pub(crate) use documents::{SealError, Sealing};
+pub(crate) use documents::{SealError, Sealing, Terms};
+pub(crate) use notes::Noted;
 
 /// Why a session was not closed.
 #[derive(Debug, thiserror::Error)]
@@ -48,13 +49,22 @@ pub(crate) struct ResetDone {
     pub(crate) stale: bool,
 }
 
+/// A session that is named before it begins.
+#[derive(Debug)]
+pub(crate) struct Successor {
+    /// Its id.
+    pub(crate) id: String,
+    /// The id of the one before.
+    pub(crate) of: String,
+}
+
 impl Gateway {
     /// The first entry of a session's log, queued before any other.
-    pub(crate) fn open_log(&self, session: &Session) -> Result<(), Refusal> {
+    pub(crate) fn open_log(&self, session: &Session) -> Result<Pending, Refusal> {
         let view = session.view();
         let start = SessionStart {
             binary: self.settings.binary_digest,
-            catalog: self.catalog.hash(),
+            catalog: self.rules().catalog.hash(),
             config: self.settings.config_digest,
             durability_read: cmcp_record::audit::Durability::Process,
             durability_write: cmcp_record::audit::Durability::Disk,
@@ -63,7 +73,7 @@ impl Gateway {
             label: session.label.as_deref().map(Text::new),
             mode: call::mode(self.settings.mode),
             platform: Text::new(self.evidence.platform_name()),
-            policy: self.bundle.hash,
+            policy: session.noted().policy().hash,
             predecessor: session.predecessor.as_deref().map(Text::new),
             principal: Text::new(&session.principal.name),
             record_per: match self.settings.record_per {
@@ -77,15 +87,12 @@ impl Gateway {
             Kind::SessionStart(Box::new(start)),
             Durability::Process,
         );
-        // The receipt is not waited for: every later entry of this log stands behind it, and fails
-        // if it failed.
-        self.ledger.open(
+        Ok(self.ledger.open(
             session.id.clone(),
             session.principal.name.clone(),
             session.label.clone(),
             first,
-        )?;
-        Ok(())
+        )?)
     }
 
     /// Closes a session and answers with its envelope.
@@ -196,27 +203,31 @@ impl Gateway {
         }
     }
 
-    /// Enters or opens a session of a principal.
+    /// Enters or opens a session of a principal; the new one may have a name already.
     pub(crate) fn stay(
         &self,
         principal: &Arc<cmcp_policy::engine::Principal>,
         label: Option<&str>,
-        new: Option<NewSession>,
-    ) -> Result<Stay, crate::sessions::EnterError<Refusal>> {
-        use crate::sessions::EnterError;
-        let new = match new {
-            Some(new) => new,
-            None => NewSession {
-                id: crate::ids::uuid().map_err(|_| {
-                    EnterError::Open(Refusal::Fault("no randomness from the system"))
-                })?,
-                predecessor: None,
-            },
+        successor: Option<Successor>,
+    ) -> Result<Stay, EnterError<Refusal>> {
+        let new = || {
+            let (id, predecessor) = match successor {
+                Some(Successor { id, of }) => (id, Some(of)),
+                None => {
+                    let id = crate::ids::uuid();
+                    let fault = |_| Refusal::Fault("no randomness from the system");
+                    (id.map_err(fault)?, None)
+                }
+            };
+            Ok(NewSession {
+                id,
+                predecessor,
+                noted: Noted::first(&self.rules()),
+            })
         };
         let open = |session: &Session| self.open_log(session);
-        let stay = self
-            .sessions
-            .enter(principal, label, self.clock.now(), open, new)?;
+        let now = self.clock.now();
+        let stay = self.sessions.enter(principal, label, now, new, open)?;
         // Another session of the same principal may have seen more since.
         if let Some(mark) = self.sessions.mark(&principal.name) {
             stay.0.update(|state| state.raise(&mark.sensitivity));
@@ -234,39 +245,6 @@ impl Gateway {
                 sensitivity: mark.sensitivity.name().to_owned(),
                 resets: mark.resets,
             });
-        }
-    }
-
-    /// Renews the evidence and says so in every open session's log.
-    pub(crate) async fn renew_evidence(&self, now: cmcp_evidence::Timestamp) {
-        if let Err(error) = self.evidence.renew(now) {
-            tracing::warn!(%error, "the attestation evidence could not be renewed; trying again");
-            return;
-        }
-        let entry = Kind::AttestationRefresh(AttestationRefresh {
-            collected: now,
-            evidence: self
-                .evidence
-                .digest()
-                .unwrap_or_else(|| Sha256Digest::of(&[])),
-            platform: Text::new(self.evidence.platform_name()),
-            validity_seconds: Count::new(self.evidence.validity().as_secs()),
-        });
-        for session in self.sessions.all() {
-            if let Err(error) = self.note(&session, entry.clone()).await {
-                tracing::warn!(session = %session.id, %error, "the renewal was not noted");
-            }
-        }
-    }
-
-    /// Notes a run of calls to one tool.
-    pub(crate) async fn note_run(&self, session: &Session, tool: &str, count: u64) {
-        let entry = SuspiciousSequence {
-            count: Count::new(count),
-            tool: Text::new(tool),
-        };
-        if let Err(error) = self.note(session, Kind::SuspiciousSequence(entry)).await {
-            tracing::warn!(session = %session.id, %error, "a suspicious sequence was not noted");
         }
     }
 
@@ -288,6 +266,7 @@ impl Gateway {
             root: receipt.root,
             calls: receipt.calls,
             data_class: session.view().max_sensitivity.name().to_owned(),
+            terms: self.terms(session),
         };
         let record = self
             .trust_record(&sealing)
@@ -296,11 +275,6 @@ impl Gateway {
             .call_record(session.log, call_id.to_owned(), record)
             .await?;
         Ok(())
-    }
-
-    async fn note(&self, session: &Session, kind: Kind) -> Result<(), LedgerError> {
-        let request = AppendRequest::plain(session.log, kind, Durability::Process);
-        self.ledger.append(request).await.map(|_| ())
     }
 
     fn ending(&self, session: &Session, reason: &str) -> SessionEnd {
@@ -323,6 +297,7 @@ impl Gateway {
             session.abort();
             session.drained().await;
         }
+        self.catch_up(session, &self.rules()).await?;
         // Calls that were in flight may have raised it since the end was decided.
         let sensitivity = session.view().max_sensitivity;
         let end = SessionEnd { sensitivity: Text::new(sensitivity.name()), ..end };
@@ -342,6 +317,7 @@ impl Gateway {
             root: receipt.root,
             calls: receipt.calls,
             data_class: sensitivity.name().to_owned(),
+            terms: self.terms(session),
         };
         Ok(self.seal(sealing).await?)
     }
@@ -366,12 +342,12 @@ impl Gateway {
     }
 
     fn open_successor(&self, session: &Session, id: &str) {
-        let new = NewSession {
+        let successor = Successor {
             id: id.to_owned(),
-            predecessor: Some(session.id.clone()),
+            of: session.id.clone(),
         };
         if self
-            .stay(&session.principal, session.label.as_deref(), Some(new))
+            .stay(&session.principal, session.label.as_deref(), Some(successor))
             .is_err()
         {
             tracing::warn!(principal = %session.principal.name, "the successor is opened with the next call");

@@ -1,8 +1,18 @@
-//! The kill switch: principals whose calls an operator has stopped. It outlives a restart.
+//! The kill switch: principals whose calls an operator has stopped. It outlives a restart. Each call
+//! it refuses is answered with a signed receipt.
 
 use std::{
     collections::BTreeSet,
     sync::{PoisonError, RwLock},
+};
+
+use cmcp_json::{Form, Object, Value, canonical};
+
+use crate::{
+    call::Call,
+    refusal::{Killed, Refusal},
+    sessions::Session,
+    startup::Gateway,
 };
 
 /// Who is blocked.
@@ -37,5 +47,30 @@ impl KillSwitch {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(principal)
+    }
+}
+
+impl Gateway {
+    /// The refusal of a blocked principal's call.
+    pub(crate) fn killed(&self, call: &Call, session: &Session) -> Refusal {
+        let agent = call.principal.name.clone();
+        let mut receipt = Object::from([
+            ("type", "cmcp.kill-switch.refusal/v1".to_owned()),
+            ("agent_id", agent.clone()),
+            ("session_id", session.id.clone()),
+            ("refused_at", self.clock.now().python_iso()),
+            ("gateway_key", self.key.public().to_b64url()),
+        ]);
+        let last = (session.principal.name.clone(), session.label.clone());
+        if let Some(last) = self.previous_claim(&last) {
+            receipt.insert("claim_digest", last.unsigned.to_string());
+        }
+        match canonical(&Value::Object(receipt.clone()), Form::Pyj) {
+            Ok(bytes) => {
+                receipt.insert("signature", self.key.sign(&bytes).to_b64url());
+                Refusal::Killed(Box::new(Killed { agent, receipt }))
+            }
+            Err(_) => Refusal::Fault("the refusal's receipt has no canonical form"),
+        }
     }
 }

@@ -94,6 +94,9 @@ impl LedgerThreads {
 
 pub(crate) type Answer = oneshot::Sender<Result<Receipt, LedgerError>>;
 
+/// A receipt that is still to come.
+pub(crate) type Pending = oneshot::Receiver<Result<Receipt, LedgerError>>;
+
 /// The salts of an entry's two payload commitments, kept outside the log.
 pub(crate) type Salts = [u8; 64];
 
@@ -178,9 +181,21 @@ impl Ledger {
 
     /// Appends one entry and waits until it is as safe as `durability` says.
     pub(crate) async fn append(&self, entry: AppendRequest) -> Result<Receipt, LedgerError> {
+        let pending = self.queue(entry)?;
+        self.receive(pending).await
+    }
+
+    /// Queues one entry; [`Ledger::receive`] waits for it. Whatever is queued later for that log
+    /// follows it.
+    pub(crate) fn queue(&self, entry: AppendRequest) -> Result<Pending, LedgerError> {
         let (answer, receipt) = oneshot::channel();
         self.send(Command::Append(entry.into_append(answer)))?;
-        receipt.await.unwrap_or_else(|_| Err(self.gone()))
+        Ok(receipt)
+    }
+
+    /// Waits for the receipt of a queued entry.
+    pub(crate) async fn receive(&self, pending: Pending) -> Result<Receipt, LedgerError> {
+        pending.await.unwrap_or_else(|_| Err(self.gone()))
     }
 
     /// Queues a new log with its first entry. Whatever is queued later for that log follows it.
@@ -190,7 +205,7 @@ impl Ledger {
         principal: String,
         label: Option<String>,
         first: AppendRequest,
-    ) -> Result<oneshot::Receiver<Result<Receipt, LedgerError>>, LedgerError> {
+    ) -> Result<Pending, LedgerError> {
         let (answer, receipt) = oneshot::channel();
         let log = first.log;
         let entry = first.into_append(answer);

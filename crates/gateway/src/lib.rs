@@ -19,12 +19,16 @@ mod ledger;
 mod recovery;
 mod refusal;
 mod reply;
+mod rules;
+mod said;
 mod sessions;
 mod settings;
 mod sink;
 mod startup;
 mod store;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 mod transport;
 mod upstream;
 
@@ -35,8 +39,9 @@ pub use cmcp_mcp::child::Launcher;
 pub use discover::{DiscoverError, Discovered, discover, measure};
 pub use edge::{ServeError, serve};
 pub use ledger::{Durability, Ledger, LedgerError, Receipt};
+pub use rules::{BundleFiles, BundleSource, Reload};
 pub use settings::{
     DriftPolicy, Hosts, Listen, PrincipalEntry, RecordPer, Secret, Settings, SinkPolicy, Spawning,
     StalenessPolicy, TokenHash,
 };
-pub use startup::{Bundle, Loaded, Ready, StartError, prepare};
+pub use startup::{Loaded, Ready, StartError, prepare};

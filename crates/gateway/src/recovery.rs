@@ -3,17 +3,20 @@
 
 use std::collections::BTreeMap;
 
+use cmcp_evidence::{Sha256Digest, Timestamp};
 use cmcp_record::{
     audit::{
-        Advice, CallResult, Chain, Count, Findings, Intent, Kind, Outcome, Recovered, SessionEnd,
-        Text, Texts,
+        Advice, BreakGlass, CallResult, Chain, Count, Exception, Findings, Intent, Kind, Outcome,
+        Recovered, SessionEnd, SessionStart, Text, Texts,
     },
+    claim::CatalogException,
     verdict::Verdict,
 };
 
 use crate::{
-    keeper::{SealError, Sealing},
+    keeper::{SealError, Sealing, Terms},
     ledger::{AppendRequest, Durability},
+    rules::InForce,
     startup::{Gateway, StartError},
     store::{LogRow, Reader},
 };
@@ -28,6 +31,10 @@ pub(crate) struct Orphan {
     sensitivity: Text,
     /// The end was written; only the records are missing.
     ended: bool,
+    start: Option<Box<SessionStart>>,
+    /// Hash and version of the policy that came into force last, where one did.
+    policy: Option<(Sha256Digest, String)>,
+    exceptions: Vec<CatalogException>,
 }
 
 /// Reads back every log that was never closed.
@@ -45,6 +52,9 @@ fn read(reader: &Reader, log: LogRow) -> Result<Orphan, StartError> {
         open: BTreeMap::new(),
         sensitivity: Text::new("public"),
         ended: false,
+        start: None,
+        policy: None,
+        exceptions: Vec::new(),
         log,
     };
     let key = orphan.log.key;
@@ -61,16 +71,21 @@ fn read(reader: &Reader, log: LogRow) -> Result<Orphan, StartError> {
                 }
                 orphan.sensitivity = outcome.sensitivity_after;
             }
-            Kind::SessionStart(start) => orphan.sensitivity = start.sensitivity,
+            Kind::SessionStart(start) => {
+                orphan.sensitivity = start.sensitivity.clone();
+                orphan.start = Some(start);
+            }
             Kind::SessionEnd(_) => orphan.ended = true,
+            Kind::PolicyLoad(load) => {
+                orphan.policy = Some((load.policy, load.version.to_string()));
+            }
+            Kind::BreakGlass(exception) => orphan.exceptions.extend(listed(&exception, entry.time)),
             Kind::AttestationRefresh(_)
             | Kind::AttestationStale(_)
-            | Kind::BreakGlass(_)
             | Kind::CatalogDrift(_)
             | Kind::CatalogLoad(_)
             | Kind::Declarations(_)
             | Kind::KillSwitch(_)
-            | Kind::PolicyLoad(_)
             | Kind::Recovered(_)
             | Kind::SessionReset(_)
             | Kind::SuspiciousSequence(_) => {}
@@ -82,6 +97,52 @@ fn read(reader: &Reader, log: LogRow) -> Result<Orphan, StartError> {
         cause: format!("entry {}: {fault}", orphan.chain.size().saturating_sub(1)),
     })?;
     Ok(orphan)
+}
+
+/// The tools of an exception, as an envelope lists them.
+fn listed(exception: &BreakGlass, added_at: Timestamp) -> Vec<CatalogException> {
+    match exception.exception {
+        Exception::Added => {}
+        Exception::Expired | Exception::Used => return Vec::new(),
+    }
+    let of = |tool: &str| CatalogException {
+        tool_name: tool.to_owned(),
+        reason: exception.reason.to_string(),
+        authorized_by: exception.authorized_by.to_string(),
+        added_at,
+    };
+    exception.tools.iter().map(of).collect()
+}
+
+impl Orphan {
+    /// What the session ran under, which need not be what runs now.
+    fn terms(&self, running: &InForce) -> Result<Terms, SealError> {
+        let start = self
+            .start
+            .as_ref()
+            .ok_or_else(|| SealError::Log("it has no first entry".to_owned()))?;
+        let (hash, version) = match &self.policy {
+            Some((hash, version)) => (*hash, version.as_str()),
+            // Its first entry names the policy by its hash alone.
+            None => (start.policy, UNKNOWN),
+        };
+        let policy = if hash == running.hash {
+            running.clone()
+        } else {
+            InForce {
+                hash,
+                version: version.to_owned(),
+                signed: None,
+            }
+        };
+        Ok(Terms {
+            policy,
+            catalog: start.catalog,
+            binary: start.binary,
+            mode: start.mode,
+            exceptions: self.exceptions.clone(),
+        })
+    }
 }
 
 impl Gateway {
@@ -99,12 +160,14 @@ impl Gateway {
     }
 
     async fn seal_orphan(&self, orphan: Orphan) -> Result<(), SealError> {
+        let terms = orphan.terms(&self.rules().bundle)?;
         let Orphan {
             log,
             chain,
             open,
             sensitivity,
             ended,
+            ..
         } = orphan;
         let (mut root, mut calls) = (chain.root(), chain.calls());
         for kind in if ended {
@@ -132,6 +195,7 @@ impl Gateway {
             root,
             calls,
             data_class,
+            terms,
         })
         .await?;
         Ok(())
@@ -166,7 +230,7 @@ fn unknown(seq: u64, intent: Intent, sensitivity: &Text) -> Kind {
         call: intent.call,
         advice: Advice::default(),
         code: Some(Text::new("outcome_unknown")),
-        compliance_domain: Text::new("unknown"),
+        compliance_domain: Text::new(UNKNOWN),
         data_class: sensitivity.clone(),
         findings: Findings::default(),
         intent_seq: Some(Count::new(seq)),
@@ -184,3 +248,6 @@ fn unknown(seq: u64, intent: Intent, sensitivity: &Text) -> Kind {
         would_have_denied: false,
     }))
 }
+
+/// What nobody wrote down.
+const UNKNOWN: &str = "unknown";

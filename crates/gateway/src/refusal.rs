@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use cmcp_json::Object;
 use cmcp_mcp::upstream::UpstreamError;
 use cmcp_policy::decide::Escalation;
 use cmcp_record::{audit::CallResult, verdict::Verdict};
 
-use crate::{ledger::LedgerError, sessions::Full};
+use crate::{ledger::LedgerError, sessions::Full, upstream::Drift};
 
 /// Any reason a call produced no result.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -26,7 +27,7 @@ pub(crate) enum Refusal {
     Denied(Denial),
     /// The upstream no longer offers what was approved.
     #[error("the upstream's definition differs from the approved one: {0}")]
-    Drift(String),
+    Drift(Drift),
     /// Policy said no to the response.
     #[error("the response was denied by policy")]
     Egress(Denial),
@@ -44,13 +45,16 @@ pub(crate) enum Refusal {
     InputRequired,
     /// An operator has blocked the principal.
     #[error("the principal is blocked by the kill switch")]
-    Killed,
+    Killed(Box<Killed>),
     /// The log could not take the entry that has to exist before the call may proceed.
     #[error("the audit log cannot be written: {0}")]
     Ledger(LedgerError),
     /// The structured response does not fit the approved output schema.
     #[error("the response does not fit the approved output schema: {0}")]
     OutputSchema(String),
+    /// The key that signed the policy in force was revoked.
+    #[error("the policy in force is signed by a revoked key")]
+    PolicyRevoked,
     /// The response is larger than the cap.
     #[error("the response is larger than {limit} bytes")]
     ResponseTooLarge {
@@ -75,6 +79,15 @@ pub(crate) enum Refusal {
     /// The upstream could not be reached, or broke off.
     #[error("upstream: {0}")]
     Upstream(UpstreamError),
+}
+
+/// What a blocked principal is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Killed {
+    /// The principal.
+    pub(crate) agent: String,
+    /// The signed receipt of this refusal.
+    pub(crate) receipt: Object,
 }
 
 /// A policy's no.
@@ -104,9 +117,10 @@ impl Refusal {
             Self::Fault(_) => "fault",
             Self::Hidden => "tool_hidden",
             Self::InputRequired => "input_required_refused",
-            Self::Killed => "kill_switch",
+            Self::Killed(_) => "kill_switch",
             Self::Ledger(_) => "audit_unavailable",
             Self::OutputSchema(_) => "output_schema_violation",
+            Self::PolicyRevoked => "policy_key_revoked",
             Self::ResponseTooLarge { .. } => "response_size_exceeded",
             Self::Sink(_) => "sink_policy",
             Self::Stale => "attestation_stale",
@@ -130,8 +144,9 @@ impl Refusal {
             | Self::ExecutionId
             | Self::Hidden
             | Self::InputRequired
-            | Self::Killed
+            | Self::Killed(_)
             | Self::OutputSchema(_)
+            | Self::PolicyRevoked
             | Self::ResponseTooLarge { .. }
             | Self::Sink(_)
             | Self::Stale
@@ -161,8 +176,9 @@ impl Refusal {
             | Self::ExecutionId
             | Self::Fault(_)
             | Self::Hidden
-            | Self::Killed
+            | Self::Killed(_)
             | Self::Ledger(_)
+            | Self::PolicyRevoked
             | Self::Sink(_)
             | Self::Stale
             | Self::TooManySessions(_)
@@ -182,9 +198,10 @@ impl Refusal {
             | Self::Fault(_)
             | Self::Hidden
             | Self::InputRequired
-            | Self::Killed
+            | Self::Killed(_)
             | Self::Ledger(_)
             | Self::OutputSchema(_)
+            | Self::PolicyRevoked
             | Self::ResponseTooLarge { .. }
             | Self::Sink(_)
             | Self::Stale

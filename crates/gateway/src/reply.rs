@@ -238,6 +238,7 @@ fn spoken(dialect: Dialect, refusal: &Refusal) -> Spoken {
         | Refusal::ExecutionId
         | Refusal::InputRequired
         | Refusal::OutputSchema(_)
+        | Refusal::PolicyRevoked
         | Refusal::ResponseTooLarge { .. }
         | Refusal::Sink(_) => (403, Code::PolicyDenied, DENIED, "POLICY_DENY"),
         Refusal::Hidden | Refusal::UnknownTool => (
@@ -265,7 +266,7 @@ fn spoken(dialect: Dialect, refusal: &Refusal) -> Spoken {
         Refusal::Drift(_) | Refusal::Unchecked(_) => {
             (503, Code::CatalogDrift, "catalog_drift", "CATALOG_DRIFT")
         }
-        Refusal::Killed => (
+        Refusal::Killed(_) => (
             403,
             Code::KillSwitchTripped,
             "Agent identity blocked by the kill switch",
@@ -335,10 +336,15 @@ fn details(dialect: Dialect, refusal: &Refusal) -> Option<Object> {
         Refusal::Ledger(what) => {
             more.insert("reason", Value::String(what.to_string()));
         }
+        Refusal::Killed(killed) => {
+            more.insert("agent_id", Value::String(killed.agent.clone()));
+            more.insert("receipt", Value::Object(killed.receipt.clone()));
+        }
         Refusal::TooManySessions(_)
         | Refusal::ResponseTooLarge { .. }
         | Refusal::InputRequired
         | Refusal::ExecutionId
+        | Refusal::PolicyRevoked
         | Refusal::Unchecked(_)
             if dialect != Dialect::Compat =>
         {
@@ -350,8 +356,8 @@ fn details(dialect: Dialect, refusal: &Refusal) -> Option<Object> {
         | Refusal::Fault(_)
         | Refusal::Hidden
         | Refusal::InputRequired
-        | Refusal::Killed
         | Refusal::OutputSchema(_)
+        | Refusal::PolicyRevoked
         | Refusal::ResponseTooLarge { .. }
         | Refusal::Sink(_)
         | Refusal::Stale

@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
 };
@@ -20,7 +20,11 @@ use cmcp_policy::{
 };
 use tokio::sync::{Notify, watch};
 
-use crate::store::MarkRow;
+use crate::{
+    keeper::Noted,
+    ledger::Pending,
+    store::MarkRow,
+};
 
 /// One governance session.
 #[derive(Debug)]
@@ -35,8 +39,12 @@ pub(crate) struct Session {
     /// The session before this one, of the same principal and label.
     pub(crate) predecessor: Option<String>,
     state: Mutex<SessionState>,
+    // What the session's log has been told of the world around it.
+    noted: Mutex<Noted>,
+    // The receipt of the log's first entry, until somebody has waited for it.
+    first: Mutex<Option<Pending>>,
     // Listing generation of each upstream that this session's log has declared.
-    declared: Mutex<HashMap<usize, u64>>,
+    declared: Mutex<HashMap<u64, u64>>,
     last_call: AtomicI64,
     // The tool called last, and how often in a row.
     run: Mutex<(String, u64)>,
@@ -57,9 +65,19 @@ impl Session {
         change(&mut lock(&self.state))
     }
 
-    /// Whether the log must declare `generation` of `server` before the next dispatch.
-    pub(crate) fn declare(&self, server: usize, generation: u64) -> bool {
-        lock(&self.declared).insert(server, generation) != Some(generation)
+    /// What the log has been told; entries that go with a change are queued under the lock.
+    pub(crate) fn noted(&self) -> MutexGuard<'_, Noted> {
+        lock(&self.noted)
+    }
+
+    /// The receipt of the log's first entry, for the first who asks.
+    pub(crate) fn first_entry(&self) -> Option<Pending> {
+        lock(&self.first).take()
+    }
+
+    /// Whether the log must declare `generation` of that upstream before the next dispatch.
+    pub(crate) fn declare(&self, link: u64, generation: u64) -> bool {
+        lock(&self.declared).insert(link, generation) != Some(generation)
     }
 
     /// Counts calls of one tool in a row; the count at the moment it becomes suspicious.
@@ -197,8 +215,8 @@ impl Sessions {
         principal: &Arc<Principal>,
         label: Option<&str>,
         now: Timestamp,
-        open: impl FnOnce(&Session) -> Result<(), E>,
-        new: NewSession,
+        new: impl FnOnce() -> Result<NewSession, E>,
+        open: impl FnOnce(&Session) -> Result<Pending, E>,
     ) -> Result<Stay, EnterError<E>> {
         let mut table = lock(&self.open);
         let key = (principal.name.clone(), label.map(ToOwned::to_owned));
@@ -209,6 +227,7 @@ impl Sessions {
             return Ok(Stay(Arc::clone(session)));
         }
         table.room(&principal.name).map_err(EnterError::Full)?;
+        let new = new().map_err(EnterError::Open)?;
         let session = Arc::new(Session {
             id: new.id,
             log: self.fresh_log(),
@@ -216,6 +235,8 @@ impl Sessions {
             label: key.1.clone(),
             predecessor: new.predecessor.or_else(|| previous.map(|p| p.id.clone())),
             state: Mutex::new(self.initial_state(&principal.name)),
+            noted: Mutex::new(new.noted),
+            first: Mutex::default(),
             declared: Mutex::default(),
             last_call: AtomicI64::new(now.micros()),
             run: Mutex::default(),
@@ -224,7 +245,8 @@ impl Sessions {
             closing: AtomicBool::new(false),
             abort: watch::Sender::new(false),
         });
-        open(&session).map_err(EnterError::Open)?;
+        let first = open(&session).map_err(EnterError::Open)?;
+        *lock(&session.first) = Some(first);
         table.by_id.insert(session.id.clone(), Arc::clone(&session));
         table.by_key.insert(key, Arc::clone(&session));
         Ok(Stay(session))
@@ -331,6 +353,8 @@ impl Sessions {
 pub(crate) struct NewSession {
     pub(crate) id: String,
     pub(crate) predecessor: Option<String>,
+    /// What the log's first entry tells.
+    pub(crate) noted: Noted,
 }
 
 /// Why a call could not enter a session.
@@ -359,7 +383,7 @@ impl Open {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Every change under these locks is a single insertion or a monotone raise: a panic elsewhere
     // leaves nothing half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

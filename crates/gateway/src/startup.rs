@@ -6,12 +6,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use cmcp_evidence::{Attester, CollectError, Commitment, PublicKey, Sha256Digest, SigningKey};
-use cmcp_mcp::{
-    headers::{self, Mirrored},
-    upstream::Server,
-};
+use cmcp_evidence::{Attester, CollectError, PublicKey, Sha256Digest, SigningKey};
 use cmcp_policy::{
+    bundle::{BundleSignatureError, PolicyBundle, SigningKeys, Version, VersionError},
     catalog::Catalog,
     engine::{Engine, Principal},
 };
@@ -19,15 +16,18 @@ use zeroize::Zeroizing;
 
 use crate::{
     clock::Clock,
-    evidence_state::EvidenceState,
+    edge::Probes,
+    evidence_state::{EvidenceState, commitment},
     killswitch::KillSwitch,
     ledger::{Ledger, LedgerThreads},
+    rules::{Parts, Reload, Rulebook, Rules, RulesError},
+    said::Said,
     sessions::Sessions,
     settings::Settings,
     store::{Reader, Store, StoreError},
     telemetry::Telemetry,
     transport::Transport,
-    upstream::Upstreams,
+    upstream::Link,
 };
 
 /// Policy and catalog, loaded and checked against their pins and each other.
@@ -37,17 +37,13 @@ pub struct Loaded {
     pub catalog: Catalog,
     /// The compiled policies.
     pub policy: Engine,
-    /// What records say of the bundle.
-    pub bundle: Bundle,
-}
-
-/// What records say of the policy bundle.
-#[derive(Clone, Debug)]
-pub struct Bundle {
-    /// Its hash.
-    pub hash: Sha256Digest,
-    /// Its version.
-    pub version: String,
+    /// The bundle they come from.
+    pub bundle: PolicyBundle,
+    /// The keys that may sign bundles, less those revoked already; where given, the bundle has to be
+    /// signed by the current one.
+    pub signing: Option<SigningKeys>,
+    /// Where newer bundles are looked for, if they are.
+    pub reload: Option<Reload>,
 }
 
 /// Why the gateway did not start.
@@ -90,16 +86,23 @@ pub enum StartError {
         /// What is wrong.
         cause: String,
     },
-    /// A tool's schema asks for headers that cannot be.
+    /// Catalog and policy cannot come into force together.
+    #[error("CONFIG_ERROR: {0}; take the tool out of the catalog, or have its server corrected")]
+    Rules(String),
+    /// A signing key is pinned, and the bundle is not signed by it.
+    #[error("POLICY_SIGNATURE_INVALID: {0}")]
+    Signature(BundleSignatureError),
+    /// The key that signed the bundle is revoked.
+    #[error("POLICY_SIGNING_KEY_REVOKED: {0}")]
+    Revoked(BundleSignatureError),
+    /// No bundle could ever replace this one.
+    #[error("CONFIG_ERROR: {0}")]
+    Version(#[from] VersionError),
+    /// Newer bundles are looked for, and nobody is known who could sign one.
     #[error(
-        "CONFIG_ERROR: tool `{tool}`: {cause}; take it out of the catalog, or have its server corrected"
+        "CONFIG_ERROR: newer policy bundles are looked for, and no key is pinned that may sign them; pin one"
     )]
-    Mirrored {
-        /// The tool.
-        tool: String,
-        /// What is wrong.
-        cause: String,
-    },
+    ReloadUnsigned,
     /// Allowed hosts or origins cannot be read.
     #[error("CONFIG_ERROR: {0}")]
     Hosts(String),
@@ -130,12 +133,8 @@ impl Ready {
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) settings: Settings,
-    pub(crate) catalog: Catalog,
-    pub(crate) policy: Engine,
-    pub(crate) bundle: Bundle,
-    /// What `tools/list` shows of each tool, in the catalog's order.
-    pub(crate) listings: Vec<Vec<u8>>,
-    mirrored: BTreeMap<String, Vec<Mirrored>>,
+    pub(crate) rulebook: Rulebook,
+    pub(crate) reload: Option<Reload>,
     pub(crate) anonymous: Arc<Principal>,
     pub(crate) principals: Vec<Arc<Principal>>,
     pub(crate) key: SigningKey,
@@ -144,10 +143,13 @@ pub(crate) struct Gateway {
     pub(crate) ledger: Ledger,
     pub(crate) reader: Arc<Reader>,
     pub(crate) sessions: Sessions,
-    pub(crate) upstreams: Upstreams,
     pub(crate) transport: Transport,
     pub(crate) kill_switch: KillSwitch,
     pub(crate) telemetry: Telemetry,
+    pub(crate) probes: Probes,
+    pub(crate) evidence_failed: Said,
+    pub(crate) reload_refused: Said,
+    pub(crate) revocation_refused: Said,
     // The last envelope of each principal and label, which the next one names.
     pub(crate) previous_claims: Mutex<BTreeMap<(String, Option<String>), PreviousClaim>>,
     recovered: usize,
@@ -157,6 +159,8 @@ pub(crate) struct Gateway {
 #[derive(Clone, Debug)]
 pub(crate) struct PreviousClaim {
     pub(crate) hash: Sha256Digest,
+    /// The same without its signature.
+    pub(crate) unsigned: Sha256Digest,
     pub(crate) sequence_number: u64,
 }
 
@@ -167,25 +171,13 @@ pub async fn prepare(
     attester: Arc<dyn Attester>,
     clock: Clock,
 ) -> Result<Ready, StartError> {
-    let Loaded {
-        catalog,
-        policy,
-        bundle,
-    } = loaded;
     let key = new_key()?;
-    let commitment = Commitment {
-        nonce: None,
-        policy: bundle.hash,
-        catalog: catalog.hash(),
-        config: settings.config_digest,
-        log_size: 0,
-        log_root: Sha256Digest::of(&[]),
-    };
+    let (rulebook, reload) = rulebook(loaded, &settings)?;
+    let rules = rulebook.current();
+    let commitment = commitment(rules.bundle.hash, rules.catalog.hash(), &settings);
     let now = clock.now();
     let evidence =
         EvidenceState::collect(attester, &key.public(), &commitment, settings.validity, now)?;
-    let servers = upstreams(&settings, &catalog)?;
-    let upstreams = Upstreams::new(servers, settings.drift_policy);
     let transport = Transport::new(&settings).map_err(|e| StartError::Hosts(e.to_string()))?;
     let database = Database::open(&settings, &clock)?;
     let principals = settings
@@ -194,12 +186,8 @@ pub async fn prepare(
         .map(|p| Arc::new(p.principal.clone()))
         .collect();
     let mut gateway = Gateway {
-        listings: catalog
-            .tools()
-            .iter()
-            .map(|tool| tool.listing().to_vec())
-            .collect(),
-        mirrored: mirrored(&catalog)?,
+        rulebook,
+        reload,
         anonymous: Arc::new(Principal::anonymous()),
         principals,
         key,
@@ -208,16 +196,16 @@ pub async fn prepare(
         ledger: database.ledger,
         reader: database.reader,
         sessions: database.sessions,
-        upstreams,
         transport,
         kill_switch: KillSwitch::new(database.blocked),
         telemetry: Telemetry::default(),
+        probes: Probes::default(),
+        evidence_failed: Said::default(),
+        reload_refused: Said::default(),
+        revocation_refused: Said::default(),
         previous_claims: Mutex::default(),
         recovered: 0,
         settings,
-        catalog,
-        policy,
-        bundle,
     };
     gateway.recovered = gateway.seal_orphans(database.orphans).await?;
     Ok(Ready {
@@ -226,31 +214,28 @@ pub async fn prepare(
     })
 }
 
-impl Gateway {
-    /// The arguments of a tool that a modern client repeats in headers; none for a tool this
-    /// principal may not see.
-    pub(crate) fn mirrored(&self, principal: &Principal, tool: &str) -> Option<&[Mirrored]> {
-        let approved = self.catalog.tool(tool)?;
-        let seen = !self.settings.mode.refuses() || self.policy.visible(principal, approved);
-        self.mirrored.get(tool).filter(|_| seen).map(Vec::as_slice)
-    }
-}
-
-fn mirrored(catalog: &Catalog) -> Result<BTreeMap<String, Vec<Mirrored>>, StartError> {
-    let mut table = BTreeMap::new();
-    for tool in catalog.tools() {
-        let Some(schema) = tool.input_schema() else {
-            continue;
-        };
-        let found = headers::mirrored(schema).map_err(|e| StartError::Mirrored {
-            tool: tool.name.clone(),
-            cause: e.to_string(),
-        })?;
-        if !found.is_empty() {
-            table.insert(tool.name.clone(), found);
+/// The rules that the gateway starts with.
+fn rulebook(
+    loaded: Loaded,
+    settings: &Settings,
+) -> Result<(Rulebook, Option<Reload>), StartError> {
+    let Loaded {
+        catalog,
+        policy,
+        bundle,
+        signing,
+        reload,
+    } = loaded;
+    if reload.is_some() {
+        bundle.version().parse::<Version>()?;
+        if signing.is_none() {
+            return Err(StartError::ReloadUnsigned);
         }
     }
-    Ok(table)
+    let links = links(settings, &catalog)?;
+    let parts = Parts::new(catalog, bundle, signing, links)?;
+    let rules = Rules::first(&parts, policy, settings)?;
+    Ok((Rulebook::new(rules, parts), reload))
 }
 
 fn new_key() -> Result<SigningKey, StartError> {
@@ -259,20 +244,16 @@ fn new_key() -> Result<SigningKey, StartError> {
     Ok(SigningKey::from_seed(&seed))
 }
 
-fn upstreams(
-    settings: &Settings,
-    catalog: &Catalog,
-) -> Result<Vec<(String, Arc<dyn Server>)>, StartError> {
-    catalog
-        .servers()
-        .iter()
-        .map(|spec| {
+fn links(settings: &Settings, catalog: &Catalog) -> Result<Vec<Arc<Link>>, StartError> {
+    (0..)
+        .zip(catalog.servers())
+        .map(|(id, spec)| {
             let client =
                 crate::dial::client(spec, settings).map_err(|cause| StartError::Upstream {
                     name: spec.name.clone(),
                     cause: cause.to_string(),
                 })?;
-            Ok((spec.name.clone(), client))
+            Ok(Arc::new(Link::new(id, spec.clone(), client)))
         })
         .collect()
 }
@@ -323,5 +304,24 @@ impl Database {
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> Self {
         Self::Store(error.to_string())
+    }
+}
+
+impl From<RulesError> for StartError {
+    fn from(error: RulesError) -> Self {
+        Self::Rules(error.to_string())
+    }
+}
+
+impl From<BundleSignatureError> for StartError {
+    fn from(error: BundleSignatureError) -> Self {
+        match error {
+            BundleSignatureError::AllRevoked | BundleSignatureError::Revoked { .. } => {
+                Self::Revoked(error)
+            }
+            BundleSignatureError::Encoding
+            | BundleSignatureError::Mismatch { .. }
+            | BundleSignatureError::Missing => Self::Signature(error),
+        }
     }
 }

@@ -221,10 +221,9 @@ fn insert(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<()> {
             body,
             salts,
         } => connection
-            .prepare_cached("INSERT INTO entries (log, seq, body, salts) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached("INSERT INTO entries (place, body, salts) VALUES (?1, ?2, ?3)")?
             .execute(params![
-                log,
-                i64::try_from(*seq).unwrap_or(i64::MAX),
+                place(*log, *seq).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, *log))?,
                 body,
                 salts.map(<[u8; 64]>::as_slice)
             ])?,
@@ -286,6 +285,15 @@ fn insert(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<()> {
     };
     Ok(())
 }
+
+/// Where an entry stands in the one tree of all entries; `None` past the last place of its log.
+fn place(log: i64, seq: u64) -> Option<i64> {
+    let seq = i64::try_from(seq).ok().filter(|seq| *seq < PER_LOG)?;
+    log.checked_mul(PER_LOG)?.checked_add(seq)
+}
+
+/// Places of one log, which bounds its entries; logs are bounded by 2^32.
+const PER_LOG: i64 = 1 << 31;
 
 fn lock(path: &Path) -> Result<File, StoreError> {
     let mut name = path.to_owned().into_os_string();

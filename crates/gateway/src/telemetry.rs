@@ -20,6 +20,9 @@ pub(crate) struct Telemetry {
     sum_micros: AtomicU64,
     count: AtomicU64,
     refused_requests: AtomicU64,
+    foreign_sessions: AtomicU64,
+    policies_loaded: AtomicU64,
+    policies_refused: AtomicU64,
     sealed: AtomicU64,
 }
 
@@ -47,6 +50,21 @@ impl Telemetry {
     /// A request was refused before it was a call.
     pub(crate) fn refused_request(&self) {
         self.refused_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Somebody else's transport session was named.
+    pub(crate) fn foreign_session(&self) {
+        self.foreign_sessions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A newer policy bundle came into force.
+    pub(crate) fn policy_loaded(&self) {
+        self.policies_loaded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A new policy bundle was refused.
+    pub(crate) fn policy_refused(&self) {
+        self.policies_refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A session's records were made.
@@ -91,21 +109,37 @@ impl Telemetry {
             seconds(self.sum_micros.load(Ordering::Relaxed))
         )?;
         writeln!(out, "cmcp_call_seconds_count {count}")?;
-        let refused = self.refused_requests.load(Ordering::Relaxed);
-        let sealed = self.sealed.load(Ordering::Relaxed);
-        let singles = [
+        let counters = [
             (
                 "cmcp_requests_refused_total",
-                "counter",
                 "Requests refused before they were a call.",
-                refused,
+                &self.refused_requests,
+            ),
+            (
+                "cmcp_foreign_sessions_total",
+                "Requests that named another principal's transport session.",
+                &self.foreign_sessions,
+            ),
+            (
+                "cmcp_policies_loaded_total",
+                "Newer policy bundles that came into force.",
+                &self.policies_loaded,
+            ),
+            (
+                "cmcp_policies_refused_total",
+                "New policy bundles that were refused.",
+                &self.policies_refused,
             ),
             (
                 "cmcp_sessions_sealed_total",
-                "counter",
                 "Sessions whose records were made.",
-                sealed,
+                &self.sealed,
             ),
+        ];
+        let counters = counters.map(|(name, help, count)| {
+            (name, "counter", help, count.load(Ordering::Relaxed))
+        });
+        let gauges = [
             (
                 "cmcp_sessions_open",
                 "gauge",
@@ -119,7 +153,7 @@ impl Telemetry {
                 u64::from(failed),
             ),
         ];
-        for (name, kind, help, value) in singles {
+        for (name, kind, help, value) in counters.into_iter().chain(gauges) {
             writeln!(
                 out,
                 "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"

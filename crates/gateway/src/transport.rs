@@ -60,16 +60,9 @@ impl Transport {
         origin::check(headers, &self.allowed)
     }
 
-    /// The revision of a transport session that is `principal`'s own.
-    pub(crate) fn look_up(&self, id: &str, principal: &str) -> Option<Version> {
-        match self.table().look_up(id, principal, Instant::now()) {
-            Lookup::Own(version) => Some(version),
-            Lookup::Foreign => {
-                tracing::warn!(%principal, "somebody else's transport session was named");
-                None
-            }
-            Lookup::Unknown => None,
-        }
+    /// Whose a transport session is.
+    pub(crate) fn look_up(&self, id: &str, principal: &str) -> Lookup {
+        self.table().look_up(id, principal, Instant::now())
     }
 
     /// Opens a transport session.

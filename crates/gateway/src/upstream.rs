@@ -12,33 +12,63 @@ use std::{
 
 use cmcp_evidence::Sha256Digest;
 use cmcp_mcp::upstream::{Listing, Observed, Server, ToolCall, ToolReply, UpstreamError};
-use cmcp_policy::catalog::{Approved, Catalog};
+use cmcp_policy::catalog::{Approved, Catalog, ServerSpec};
 use cmcp_record::audit::{Page, Text};
 
 use crate::{refusal::Refusal, settings::DriftPolicy};
 
-/// All upstreams, in the catalog's order of servers.
+/// All upstreams of one generation of the rules, in the catalog's order of servers.
 #[derive(Debug)]
 pub(crate) struct Upstreams {
     list: Vec<Upstream>,
     drift_policy: DriftPolicy,
 }
 
-/// One upstream.
+/// One upstream, and how its last listing compares with these rules' catalog.
+#[derive(Debug)]
 pub(crate) struct Upstream {
-    name: String,
-    server: Arc<dyn Server>,
+    link: Arc<Link>,
     offered: Mutex<Option<Arc<Offered>>>,
+}
+
+/// The client of one server. It outlives the rules: the next ones use it too.
+pub(crate) struct Link {
+    /// Never given to another link.
+    pub(crate) id: u64,
+    spec: ServerSpec,
+    server: Arc<dyn Server>,
     // One listing at a time; the others wait for its result.
     listing: tokio::sync::Mutex<()>,
     used: AtomicBool,
 }
 
-impl std::fmt::Debug for Upstream {
+impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Upstream")
-            .field("name", &self.name)
+        f.debug_struct("Link")
+            .field("name", &self.spec.name)
             .finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    pub(crate) fn new(id: u64, spec: ServerSpec, server: Arc<dyn Server>) -> Self {
+        Self {
+            id,
+            spec,
+            server,
+            listing: tokio::sync::Mutex::new(()),
+            used: AtomicBool::new(false),
+        }
+    }
+
+    /// The server, as the catalog describes it.
+    pub(crate) fn spec(&self) -> &ServerSpec {
+        &self.spec
+    }
+
+    /// Ends it, its process included.
+    pub(crate) async fn close(&self) {
+        self.server.close().await;
     }
 }
 
@@ -71,30 +101,75 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) offered: Arc<Offered>,
+    /// The link that was listed.
+    pub(crate) link: u64,
     /// Drift that configuration lets pass, for the log.
-    pub(crate) tolerated: Option<String>,
+    pub(crate) tolerated: Option<Drift>,
+}
+
+/// A tool that is not what was approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Drift {
+    /// The server's name in the catalog.
+    pub(crate) server: String,
+    /// The tool, as callers know it.
+    pub(crate) tool: String,
+    /// Digest of the approved definition.
+    pub(crate) approved: Sha256Digest,
+    /// Digest of what is offered, where there is one.
+    pub(crate) offered: Option<Sha256Digest>,
+    how: &'static str,
+}
+
+impl std::fmt::Display for Drift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.offered {
+            Some(offered) => write!(f, "approved {}, offered {offered}", self.approved),
+            None => f.write_str(self.how),
+        }
+    }
 }
 
 impl Upstreams {
-    pub(crate) fn new(servers: Vec<(String, Arc<dyn Server>)>, drift_policy: DriftPolicy) -> Self {
-        let list = servers
-            .into_iter()
-            .map(|(name, server)| Upstream {
-                name,
-                server,
+    /// One for each server of the catalog; none where a server has no link.
+    pub(crate) fn new(
+        links: &[Arc<Link>],
+        catalog: &Catalog,
+        drift_policy: DriftPolicy,
+    ) -> Option<Self> {
+        let of = |spec: &ServerSpec| {
+            let link = links.iter().find(|link| link.spec == *spec)?;
+            Some(Upstream {
+                link: Arc::clone(link),
                 offered: Mutex::new(None),
-                listing: tokio::sync::Mutex::new(()),
-                used: AtomicBool::new(false),
             })
-            .collect();
-        Self { list, drift_policy }
+        };
+        let list = catalog.servers().iter().map(of).collect::<Option<_>>()?;
+        Some(Self { list, drift_policy })
+    }
+
+    /// Those of the next rules. What a server was seen to offer still holds where the catalog asks
+    /// the same tools of it.
+    pub(crate) fn next(
+        &self,
+        old: &Catalog,
+        links: &[Arc<Link>],
+        new: &Catalog,
+    ) -> Option<Self> {
+        let next = Self::new(links, new, self.drift_policy)?;
+        for (index, (before, after)) in self.list.iter().zip(&next.list).enumerate() {
+            if Arc::ptr_eq(&before.link, &after.link) && asked(old, index) == asked(new, index) {
+                *after.offered.lock().unwrap_or_else(PoisonError::into_inner) = before.last();
+            }
+        }
+        Some(next)
     }
 
     /// What is known of the server a tool belongs to.
     pub(crate) fn observed(&self, tool: &Approved) -> Option<Observed> {
         self.list
             .get(tool.server)
-            .map(|upstream| upstream.server.observed())
+            .map(|upstream| upstream.link.server.observed())
     }
 
     /// Compares the tool with what its server offers now.
@@ -104,7 +179,7 @@ impl Upstreams {
         tool: &Approved,
     ) -> Result<Checked, Refusal> {
         let upstream = self.of(tool)?;
-        upstream.used.store(true, Ordering::Relaxed);
+        upstream.link.used.store(true, Ordering::Relaxed);
         let offered = match upstream.fresh() {
             Some(offered) => offered,
             None => match upstream.list(tool.server, catalog).await {
@@ -115,16 +190,23 @@ impl Upstreams {
                 Err(error) => return Err(Refusal::Unchecked(error.to_string())),
             },
         };
-        let drift = match offered.found(&tool.upstream_name) {
-            Found::Same => None,
-            Found::Changed(Some(now)) => Some(format!("approved {}, offered {now}", tool.digest)),
-            Found::Changed(None) => Some("the offered definition cannot be hashed".to_owned()),
-            Found::Missing => Some("not offered any more".to_owned()),
-            Found::Twice => Some("offered twice under one name".to_owned()),
+        let (how, now) = match offered.found(&tool.upstream_name) {
+            Found::Same => return Ok(upstream.checked(offered, None)),
+            Found::Changed(Some(now)) => ("changed", Some(now)),
+            Found::Changed(None) => ("the offered definition cannot be hashed", None),
+            Found::Missing => ("not offered any more", None),
+            Found::Twice => ("offered twice under one name", None),
         };
-        match (drift, self.drift_policy) {
-            (Some(what), DriftPolicy::FailClosed) => Err(Refusal::Drift(what)),
-            (tolerated, _) => Ok(Checked { offered, tolerated }),
+        let drift = Drift {
+            server: upstream.link.spec.name.clone(),
+            tool: tool.name.clone(),
+            approved: tool.digest,
+            offered: now,
+            how,
+        };
+        match self.drift_policy {
+            DriftPolicy::FailClosed => Err(Refusal::Drift(drift)),
+            DriftPolicy::WarnOnly => Ok(upstream.checked(offered, Some(drift))),
         }
     }
 
@@ -135,6 +217,7 @@ impl Upstreams {
         call: ToolCall,
     ) -> Result<ToolReply, Refusal> {
         self.of(tool)?
+            .link
             .server
             .call(call)
             .await
@@ -149,7 +232,7 @@ impl Upstreams {
     pub(crate) async fn recheck(&self, catalog: &Catalog) -> Vec<(String, Found)> {
         let mut drifted = Vec::new();
         for (index, upstream) in self.list.iter().enumerate() {
-            if !upstream.used.swap(false, Ordering::Relaxed) {
+            if !upstream.link.used.swap(false, Ordering::Relaxed) {
                 continue;
             }
             if let Ok(offered) = upstream.list(index, catalog).await {
@@ -163,13 +246,6 @@ impl Upstreams {
         drifted
     }
 
-    /// Ends every upstream, its process included.
-    pub(crate) async fn close(&self) {
-        for upstream in &self.list {
-            upstream.server.close().await;
-        }
-    }
-
     fn of(&self, tool: &Approved) -> Result<&Upstream, Refusal> {
         self.list
             .get(tool.server)
@@ -178,30 +254,42 @@ impl Upstreams {
 }
 
 impl Upstream {
-    fn fresh(&self) -> Option<Arc<Offered>> {
-        let offered = self
-            .offered
+    fn checked(&self, offered: Arc<Offered>, tolerated: Option<Drift>) -> Checked {
+        Checked {
+            offered,
+            link: self.link.id,
+            tolerated,
+        }
+    }
+
+    fn last(&self) -> Option<Arc<Offered>> {
+        self.offered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()?;
-        let current = offered.generation == self.server.generation();
+            .clone()
+    }
+
+    fn fresh(&self) -> Option<Arc<Offered>> {
+        let offered = self.last()?;
+        let current = offered.generation == self.link.server.generation();
         (current && offered.listed_at.elapsed() < MAX_AGE).then_some(offered)
     }
 
     async fn list(&self, index: usize, catalog: &Catalog) -> Result<Arc<Offered>, UpstreamError> {
         let asked = Instant::now();
-        let _one = self.listing.lock().await;
+        let _one = self.link.listing.lock().await;
         if let Some(offered) = self.fresh().filter(|o| o.listed_at >= asked) {
             return Ok(offered);
         }
-        let listing = self.server.list().await?;
+        let listing = self.link.server.list().await?;
         let offered = Arc::new(Offered::compare(index, catalog, &listing));
         if let Some((name, _)) = offered
             .tools
             .iter()
             .find(|(_, found)| **found != Found::Same)
         {
-            tracing::warn!(upstream = %self.name, tool = %name, "the upstream's definition differs from the approved one");
+            let upstream = &self.link.spec.name;
+            tracing::warn!(%upstream, tool = %name, "the upstream's definition differs from the approved one");
         }
         *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&offered));
         Ok(offered)
@@ -239,6 +327,13 @@ impl Offered {
             .cloned()
             .unwrap_or(Found::Missing)
     }
+}
+
+/// The tools that a catalog asks of one server, by the server's own names.
+fn asked(catalog: &Catalog, server: usize) -> Vec<&str> {
+    let of = |tool: &&Approved| tool.server == server;
+    let tools = catalog.tools().iter().filter(of);
+    tools.map(|tool| tool.upstream_name.as_str()).collect()
 }
 
 fn compare(tool: &Approved, listing: &Listing) -> Found {

@@ -75,7 +75,12 @@ impl Spawn {
             pins: &self.pins,
             search: path,
         };
-        Ok(target.open()?.files.into_iter().map(|file| file.measured).collect())
+        Ok(target
+            .open()?
+            .files
+            .into_iter()
+            .map(|file| file.measured)
+            .collect())
     }
 }
 
@@ -114,7 +119,11 @@ pub struct ChildLimits {
 
 impl Default for ChildLimits {
     fn default() -> Self {
-        Self { memory: 2 << 30, processes: 512, files: 4096 }
+        Self {
+            memory: 2 << 30,
+            processes: 512,
+            files: 4096,
+        }
     }
 }
 

@@ -44,15 +44,20 @@ struct Skipped {
 impl Skipped {
     fn swallow(&mut self, bytes: &[u8]) {
         let room = KEPT.saturating_sub(self.head.len());
-        self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.head
+            .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         let from = bytes.len().saturating_sub(KEPT);
-        self.tail.extend_from_slice(bytes.get(from..).unwrap_or_default());
+        self.tail
+            .extend_from_slice(bytes.get(from..).unwrap_or_default());
         let surplus = self.tail.len().saturating_sub(KEPT);
         let _ = self.tail.split_to(surplus);
     }
 
     fn into_line(self) -> Line {
-        Line::TooLong { head: self.head.freeze(), tail: self.tail.freeze() }
+        Line::TooLong {
+            head: self.head.freeze(),
+            tail: self.tail.freeze(),
+        }
     }
 }
 
@@ -60,7 +65,12 @@ impl Decoder {
     /// A decoder that skips lines of more than `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, buffer: BytesMut::new(), searched: 0, skipping: None }
+        Self {
+            limit,
+            buffer: BytesMut::new(),
+            searched: 0,
+            skipping: None,
+        }
     }
 
     /// Takes the next bytes.
@@ -129,7 +139,13 @@ impl Decoder {
 /// space means the same: the framing holds and no token changes.
 #[must_use]
 pub fn encode(message: &[u8]) -> Bytes {
-    let flat = |&byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte };
+    let flat = |&byte: &u8| {
+        if matches!(byte, b'\n' | b'\r') {
+            b' '
+        } else {
+            byte
+        }
+    };
     message.iter().map(flat).chain([b'\n']).collect()
 }
 

@@ -97,7 +97,9 @@ impl Decoder {
                 return Err(SseError::TooLarge { limit: self.limit });
             }
             self.line.extend_from_slice(part);
-            let Some((&terminator, rest)) = rest.split_first() else { return Ok(()) };
+            let Some((&terminator, rest)) = rest.split_first() else {
+                return Ok(());
+            };
             self.end_line(events);
             if terminator == b'\r' {
                 self.place = Place::AfterReturn;
@@ -119,7 +121,10 @@ impl Decoder {
             self.end_event(events);
             return;
         }
-        let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
+        let colon = line
+            .iter()
+            .position(|&byte| byte == b':')
+            .unwrap_or(line.len());
         let name = line.slice(..colon);
         let value = line.get(colon..).unwrap_or_default();
         let value = value.strip_prefix(b":").unwrap_or(value);
@@ -189,14 +194,17 @@ pub fn keep_alive() -> Bytes {
 
 fn field(out: &mut BytesMut, name: &[u8], value: &str) {
     out.extend_from_slice(name);
-    let safe = value.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r' | 0));
+    let safe = value
+        .bytes()
+        .filter(|byte| !matches!(byte, b'\n' | b'\r' | 0));
     out.extend(safe);
     out.extend_from_slice(b"\n");
 }
 
 fn digits(value: &[u8]) -> Option<u64> {
     let all = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    all.then(|| std::str::from_utf8(value).ok()?.parse().ok()).flatten()
+    all.then(|| std::str::from_utf8(value).ok()?.parse().ok())
+        .flatten()
 }
 
 #[cfg(test)]

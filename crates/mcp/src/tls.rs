@@ -41,7 +41,9 @@ impl TlsPin {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TlsError {
     /// All bytes of the pin are the same: somebody left the example's value in place.
-    #[error("the TLS pin is a placeholder; replace it with the digest of the server's certificate or key")]
+    #[error(
+        "the TLS pin is a placeholder; replace it with the digest of the server's certificate or key"
+    )]
     Placeholder,
     /// The library refuses its own defaults.
     #[error("TLS is not available: {0}")]
@@ -60,7 +62,9 @@ pub fn client_config(pin: TlsPin) -> Result<Arc<ClientConfig>, TlsError> {
         .map_err(TlsError::Provider)?;
     let mut config = match pin {
         TlsPin::WebPki => {
-            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            let roots = RootCertStore {
+                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            };
             builder.with_root_certificates(roots).with_no_client_auth()
         }
         TlsPin::Certificate(digest) | TlsPin::Key(digest) => {
@@ -68,7 +72,10 @@ pub fn client_config(pin: TlsPin) -> Result<Arc<ClientConfig>, TlsError> {
                 return Err(TlsError::Placeholder);
             }
             let verifier = Arc::new(PinVerifier { pin, algorithms });
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(verifier)
+                .with_no_client_auth()
         }
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -110,7 +117,9 @@ impl PinVerifier {
 
 impl fmt::Debug for PinVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PinVerifier").field("pin", &self.pin).finish_non_exhaustive()
+        f.debug_struct("PinVerifier")
+            .field("pin", &self.pin)
+            .finish_non_exhaustive()
     }
 }
 

@@ -196,7 +196,7 @@ pub enum UpstreamError {
         cause: ConnectFault,
     },
     /// The deadline passed.
-    #[error("no answer within {} ms ({})", after.as_millis(), sent_words(*sent))]
+    #[error("no answer within {} ms ({})", after.as_millis(), sent_words(sent))]
     Timeout {
         /// Whether bytes of the request may have reached the server.
         sent: bool,
@@ -204,13 +204,15 @@ pub enum UpstreamError {
         after: Duration,
     },
     /// The connection or the process ended before the answer was complete.
-    #[error("the server went away before it had answered ({})", sent_words(*sent))]
+    #[error("the server went away before it had answered ({})", sent_words(sent))]
     Lost {
         /// Whether bytes of the request may have reached the server.
         sent: bool,
     },
     /// The answer passed the cap and was not read further.
-    #[error("the answer is larger than {limit} bytes; raise the response limit if that is expected")]
+    #[error(
+        "the answer is larger than {limit} bytes; raise the response limit if that is expected"
+    )]
     TooLarge {
         /// The cap.
         limit: usize,
@@ -301,8 +303,37 @@ impl UpstreamError {
     }
 }
 
-fn sent_words(sent: bool) -> &'static str {
-    if sent { "the request may have run" } else { "the request was not sent" }
+impl UpstreamError {
+    /// The same, said of the handshake before a request: whatever happened then, the request
+    /// itself was not sent.
+    pub(crate) fn while_negotiating(self) -> Self {
+        match self {
+            Self::Timeout { .. }
+            | Self::Lost { .. }
+            | Self::TooLarge { .. }
+            | Self::Protocol(_)
+            | Self::WrongId { .. }
+            | Self::Status { .. }
+            | Self::Rpc { .. } => Self::Negotiation(Box::new(self)),
+            Self::Connect { .. }
+            | Self::Negotiation(_)
+            | Self::NoCommonVersion { .. }
+            | Self::Spawn(_)
+            | Self::BackOff { .. }
+            | Self::Stale
+            | Self::Meta
+            | Self::Overloaded { .. }
+            | Self::Closed => self,
+        }
+    }
+}
+
+fn sent_words(sent: &bool) -> &'static str {
+    if *sent {
+        "the request may have run"
+    } else {
+        "the request was not sent"
+    }
 }
 
 /// Why no connection came about.
@@ -312,7 +343,9 @@ pub enum ConnectFault {
     #[error("the host name does not resolve")]
     Resolve,
     /// The name resolves to an address that this upstream may not have.
-    #[error("the host resolves to `{0}`, which is not a public address; name the address itself or allow private addresses for this server")]
+    #[error(
+        "the host resolves to `{0}`, which is not a public address; name the address itself or allow private addresses for this server"
+    )]
     Address(std::net::IpAddr),
     /// The operating system refused.
     #[error("{0}")]

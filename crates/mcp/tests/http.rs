@@ -1,4 +1,5 @@
 //! Servers over HTTP: real sockets, and at their other end a server that does as it is told.
+#![cfg(test)]
 
 mod http {
     mod answers;

@@ -1,4 +1,5 @@
 //! Servers as child processes: real ones, started by the real supervisor.
+#![cfg(test)]
 
 mod stdio {
     mod confinement;

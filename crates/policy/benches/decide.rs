@@ -1,7 +1,14 @@
 //! What a decision costs, with few policies and with many.
 //!
-//! The bundle is the same mixture at either size: nine in ten policies are about one tool or one
-//! principal, the rest about every call.
+//! `decide` has the mixture of a real bundle: four policies about every call, as a starter bundle
+//! has, and the rest about one tool, one principal or one workflow each. `decide_unsliced` is the
+//! worst case, in which every policy is about every call: Cedar has to evaluate them all.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark stops when its input is wrong"
+)]
 
 use std::collections::BTreeMap;
 
@@ -33,10 +40,10 @@ struct World {
 }
 
 impl World {
-    fn new(policies: usize) -> Self {
+    fn new(policies: usize, policy: fn(usize) -> String) -> Self {
         let catalog = catalog();
         let principals: Vec<Principal> = (0..PRINCIPALS).map(principal).collect();
-        let bundle = bundle(policies);
+        let bundle = bundle(policies, policy);
         let vocabulary = Vocabulary::builtin();
         let input = EngineInput {
             bundle: &bundle,
@@ -76,7 +83,14 @@ impl World {
 
 #[divan::bench(args = SIZES)]
 fn decide(bencher: divan::Bencher<'_, '_>, policies: usize) {
-    let world = World::new(policies);
+    let world = World::new(policies, mixed);
+    assert!(world.engine.decide(&world.facts()).is_permit());
+    bencher.bench_local(|| world.engine.decide(&world.facts()));
+}
+
+#[divan::bench(args = SIZES)]
+fn decide_unsliced(bencher: divan::Bencher<'_, '_>, policies: usize) {
+    let world = World::new(policies, unsliced);
     assert!(world.engine.decide(&world.facts()).is_permit());
     bencher.bench_local(|| world.engine.decide(&world.facts()));
 }
@@ -84,19 +98,19 @@ fn decide(bencher: divan::Bencher<'_, '_>, policies: usize) {
 #[divan::bench(args = SIZES)]
 fn first_decision(bencher: divan::Bencher<'_, '_>, policies: usize) {
     bencher
-        .with_inputs(|| World::new(policies))
+        .with_inputs(|| World::new(policies, mixed))
         .bench_local_refs(|world| world.engine.decide(&world.facts()));
 }
 
 #[divan::bench(args = SIZES, sample_count = 10)]
 fn load(bencher: divan::Bencher<'_, '_>, policies: usize) {
-    bencher.bench_local(|| World::new(policies));
+    bencher.bench_local(|| World::new(policies, mixed));
 }
 
 #[divan::bench(args = SIZES, sample_count = 10)]
 fn list_tools(bencher: divan::Bencher<'_, '_>, policies: usize) {
     bencher
-        .with_inputs(|| World::new(policies))
+        .with_inputs(|| World::new(policies, mixed))
         .bench_local_refs(|world| {
             let tools = world.catalog.tools().iter();
             tools
@@ -105,7 +119,7 @@ fn list_tools(bencher: divan::Bencher<'_, '_>, policies: usize) {
         });
 }
 
-fn bundle(policies: usize) -> PolicyBundle {
+fn bundle(policies: usize, policy: fn(usize) -> String) -> PolicyBundle {
     let text: String = (0..policies).map(policy).collect();
     let manifest =
         r#"{"version": "1", "authored_at": "t", "author_identity": "a", "commit_sha": "0"}"#;
@@ -118,13 +132,27 @@ fn bundle(policies: usize) -> PolicyBundle {
     PolicyBundle::parse(&files, Compat::Off).unwrap()
 }
 
-fn policy(n: usize) -> String {
+fn mixed(n: usize) -> String {
     let (tool, agent) = (n % TOOLS, n % PRINCIPALS);
-    match n % 12 {
-        0 => "permit(principal, action == Action::\"call_tool\", resource) when { context.workflow_id == \"default\" };".to_owned(),
-        1..=5 => format!("forbid(principal, action, resource == Resource::\"tool_{tool}\") when {{ context.arguments has amount && context.arguments.amount > 1000 }};"),
-        6..=8 => format!("permit(principal, action == Action::\"tool_{tool}\", resource) when {{ context.arguments has path && context.arguments.path like \"/srv/*\" }};"),
-        _ => format!("permit(principal == Agent::\"agent_{agent}\", action, resource == Resource::\"tool_{tool}\") unless {{ context.sensitivity_level > 2 }};"),
+    match (n, n % 4) {
+        (0, _) => "permit(principal, action, resource) when { resource.read_only };".to_owned(),
+        (1, _) => "forbid(principal, action, resource) when { context.sensitivity_level > 2 && !context.baa_covered };".to_owned(),
+        (2, _) => "forbid(principal, action, resource) when { context.injection_events > 3 };".to_owned(),
+        (3, _) => "forbid(principal, action, resource) when { context.arguments has path && context.arguments.path like \"*..*\" };".to_owned(),
+        (4, _) => "permit(principal, action, resource == Resource::\"tool_0\") when { context.workflow_id == \"default\" };".to_owned(),
+        (_, 0) => format!("forbid(principal, action, resource == Resource::\"tool_{tool}\") when {{ context.arguments has amount && context.arguments.amount > 1000 }};"),
+        (_, 1) => format!("permit(principal, action == Action::\"tool_{tool}\", resource) when {{ context.arguments has path && context.arguments.path like \"/srv/*\" }};"),
+        (_, 2) => format!("permit(principal == Agent::\"agent_{agent}\", action, resource == Resource::\"tool_{tool}\") unless {{ context.sensitivity_level > 2 }};"),
+        _ => format!("permit(principal, action == Action::\"call_tool\", resource) when {{ context.workflow_id == \"flow_{n}\" && [\"tool_1\", \"tool_2\"].contains(resource.tool_name) }};"),
+    }
+}
+
+fn unsliced(n: usize) -> String {
+    match n {
+        0 => "permit(principal, action, resource);".to_owned(),
+        _ => format!(
+            "forbid(principal, action, resource) when {{ context.sensitivity_level > 2 && context.workflow_id == \"flow_{n}\" }};"
+        ),
     }
 }
 

@@ -1,4 +1,8 @@
 //! What it costs to look at an answer, at arguments, at a definition.
+#![expect(
+    clippy::expect_used,
+    reason = "a bench that cannot be set up has nothing to measure"
+)]
 
 use cmcp_json::{Limits, Object, Value, parse};
 use cmcp_policy::{

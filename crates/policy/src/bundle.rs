@@ -240,11 +240,11 @@ fn text(path: &str, bytes: &[u8], compat: Compat, errors: &mut Vec<BundleError>)
 fn read(policies: &BTreeMap<&str, String>, compat: Compat) -> Result<Vec<Rule>, Vec<BundleError>> {
     let mut reader = Reader::new(compat);
     for (file, text) in policies {
-        for (index, statement) in statement::split(text).iter().enumerate() {
+        for (index, statement) in statement::split(text).enumerate() {
             if reader.count() >= MAX_POLICIES {
                 return Err(vec![BundleError::TooMany]);
             }
-            reader.read(file, index, statement);
+            reader.read(file, index, &statement);
         }
     }
     reader.finish()

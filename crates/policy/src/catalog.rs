@@ -146,7 +146,7 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// Names that are illegal or taken, and a server that could not be approved either.
+    /// Names that are illegal or taken.
     pub fn with_exception(
         &self,
         server: ServerSpec,

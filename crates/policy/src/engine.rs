@@ -2,6 +2,7 @@
 
 mod agents;
 mod check;
+mod load;
 pub(crate) mod mention;
 mod near;
 mod needs;
@@ -13,27 +14,28 @@ mod validate;
 mod visible;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock},
 };
 
-use cedar_policy::{Authorizer, Context, Entities, Entity, EntityUid, PolicyId, Request};
+use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicyId, Request};
 
+pub use self::load::schema_of;
 use self::{
-    check::{Known, Values},
-    slice::{Cell, Question, Slice, Slicer, Studied, questions},
+    load::agent_entity,
+    slice::{Cell, Question, Slice, Slicer},
     tally::{Tally, distinct},
-    tools::{Actions, Tool},
-    validate::{AgentTypes, Validation},
+    tools::Tool,
 };
-pub(crate) use self::{slice::Studied as StudiedRule, tools::CALL_TOOL};
+pub(crate) use self::{slice::Studied, tools::CALL_TOOL};
 use crate::{
     Compat,
-    bundle::{PolicyBundle, PolicyError, Rule, Warning},
+    bundle::{PolicyBundle, Rule},
     catalog::{Approved, Catalog},
     decide::{Decision, Effect, Facts},
     explain::Trace,
-    request::{ArgumentFault, Types, agent_attributes, context, resource_attributes},
+    path::JsonPath,
+    request::{ArgumentFault, Types, context},
     sensitivity::Vocabulary,
 };
 
@@ -104,77 +106,6 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Checks policies against catalog and principals, and makes them ready.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with them. Under `compat: cmcp-0.7` a policy that names what is not
-    /// there is only warned of: it is what the Python cMCP let pass.
-    pub fn load(input: EngineInput<'_>) -> Result<(Self, Vec<Warning>), Vec<PolicyError>> {
-        let EngineInput {
-            bundle,
-            catalog,
-            principals,
-            vocabulary,
-            compat,
-        } = input;
-        let types = Types::new().ok_or_else(|| schema_error("entity type names"))?;
-        let anonymous = Principal::anonymous();
-        let mut principals = principals.to_vec();
-        if principals
-            .iter()
-            .all(|principal| principal.name != anonymous.name)
-        {
-            principals.push(anonymous);
-        }
-        let agent = agents::types(&principals)?;
-        let tools = tools::tools(catalog, &types);
-        let actions = Actions::of(&tools, compat)?;
-        let rules = bundle.rules().to_vec();
-        let studied: Vec<Studied> = rules.iter().map(Studied::new).collect();
-        let known = Known {
-            tools: &tools,
-            actions: &actions,
-            principals: principals
-                .iter()
-                .map(|principal| principal.name.as_str())
-                .collect(),
-            agent: &agent,
-            values: Values::of(catalog, vocabulary),
-        };
-        let (warnings, schema) = examine(&known, &rules, &studied, compat)?;
-        let questions = questions(&tools, &actions, (&rules, &studied), (&types, compat));
-        let entities = entities(&types, catalog, &tools, (&principals, &actions))?;
-        let places = rules
-            .iter()
-            .enumerate()
-            .map(|(place, rule)| (rule.policy.id().clone(), place));
-        let cells = principals.len().saturating_mul(tools.len());
-        let engine = Self {
-            places: places.collect(),
-            by_name: tools
-                .iter()
-                .enumerate()
-                .map(|(at, tool)| (tool.name.clone(), at))
-                .collect(),
-            principals: principals
-                .into_iter()
-                .enumerate()
-                .map(|(at, one)| (one.name.clone(), (at, one)))
-                .collect(),
-            slicer: Slicer::new(rules, studied),
-            tools,
-            questions,
-            entities,
-            types,
-            authorizer: Authorizer::new(),
-            cells: (0..cells).map(|_| OnceLock::new()).collect(),
-            schema,
-            compat,
-        };
-        Ok((engine, warnings))
-    }
-
     /// What policy says of a call.
     #[must_use]
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
@@ -184,7 +115,7 @@ impl Engine {
             ]);
         };
         let Some((tool, cell)) = self.tools.get(at).zip(self.cell(facts.principal, at)) else {
-            return unjudged(vec!["the principal cannot be given to policy".to_owned()]);
+            return unjudged(vec!["the principal cannot be put to policy".to_owned()]);
         };
         let context = match context(facts, &tool.shape, &tool.constants, self.compat) {
             Ok(context) => context,
@@ -288,7 +219,7 @@ impl Engine {
         self.entities.clone().upsert_entities([entity], None).ok()
     }
 
-    fn redactions(&self, tool: usize) -> Vec<crate::path::JsonPath> {
+    fn redactions(&self, tool: usize) -> Vec<JsonPath> {
         let places = self
             .questions
             .get(tool)
@@ -321,105 +252,6 @@ impl Engine {
         self.slicer
             .cell(self.questions.get(at)?, &principal.name, visible)
     }
-}
-
-/// Holds every policy against what there is, then lets Cedar validate those that passed.
-fn examine(
-    known: &Known<'_>,
-    rules: &[Rule],
-    studied: &[Studied],
-    compat: Compat,
-) -> Result<(Vec<Warning>, String), Vec<PolicyError>> {
-    let mut errors = Vec::new();
-    let mut warnings = Vec::new();
-    let mut groups: BTreeMap<BTreeSet<usize>, Vec<&Rule>> = BTreeMap::new();
-    for (rule, about) in rules.iter().zip(studied) {
-        let (found, doubts) = known.findings(rule, &about.target, &about.mentions);
-        if found.is_empty() {
-            groups
-                .entry(known.targets(&about.target))
-                .or_default()
-                .push(rule);
-        }
-        errors.extend(found);
-        warnings.extend(doubts);
-        if !rule.redact.is_empty() && !rule.permits() {
-            warnings.push(Warning::RedactOnForbid {
-                place: rule.place(),
-            });
-        }
-    }
-    if !rules.iter().any(Rule::permits) {
-        warnings.push(Warning::NothingPermitted);
-    }
-    let names = studied
-        .iter()
-        .flat_map(Studied::actions)
-        .filter(|name| *name != CALL_TOOL);
-    let named = names.map(ToOwned::to_owned).collect();
-    let agent: &AgentTypes = known.agent;
-    let validation = Validation {
-        tools: known.tools,
-        actions: known.actions,
-        agent,
-        named: &named,
-    };
-    let (found, doubts) = validation.run(groups).map_err(|error| vec![error])?;
-    errors.extend(found);
-    warnings.extend(doubts);
-    match compat {
-        Compat::Off if !errors.is_empty() => return Err(errors),
-        Compat::Off => {}
-        Compat::V07 => warnings.extend(errors.into_iter().map(Warning::Finding)),
-    }
-    let all = (0..known.tools.len()).collect();
-    Ok((warnings, validation.schema(&all, |_| true)))
-}
-
-fn entities(
-    types: &Types,
-    catalog: &Catalog,
-    tools: &[Tool],
-    (principals, actions): (&[Principal], &Actions),
-) -> Result<Entities, Vec<PolicyError>> {
-    let mut all = Vec::new();
-    for tool in catalog.tools() {
-        let Some(server) = catalog.server_of(tool) else {
-            continue;
-        };
-        let attributes = resource_attributes(tool, server).collect();
-        let entity = Entity::new(types.resource(&tool.name), attributes, Default::default());
-        all.push(entity.map_err(|error| schema_error(&error.to_string()))?);
-    }
-    for principal in principals {
-        let entity = agent_entity(types.agent(&principal.name), principal);
-        all.push(entity.map_err(|error| schema_error(&error.to_string()))?);
-    }
-    let general = types.action(CALL_TOOL);
-    all.push(Entity::new_no_attrs(general.clone(), Default::default()));
-    for action in actions.names() {
-        all.push(Entity::new_no_attrs(
-            types.action(action),
-            [general.clone()].into(),
-        ));
-    }
-    debug_assert!(
-        tools.len() == catalog.tools().len(),
-        "every tool has its server"
-    );
-    Entities::from_entities(all, None).map_err(|error| schema_error(&error.to_string()))
-}
-
-fn agent_entity(
-    uid: EntityUid,
-    principal: &Principal,
-) -> Result<Entity, cedar_policy::EntityAttrEvaluationError> {
-    let attributes = agent_attributes(&principal.name, &principal.attributes).collect();
-    Entity::new(uid, attributes, Default::default())
-}
-
-fn schema_error(message: &str) -> Vec<PolicyError> {
-    vec![PolicyError::Schema(message.to_owned())]
 }
 
 fn unjudged(errors: Vec<String>) -> Decision {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     bundle::Rule,
     decide::{Decision, Effect, Facts},
-    engine::{CALL_TOOL, Engine, StudiedRule},
+    engine::{CALL_TOOL, Engine, Studied},
 };
 
 /// An answer with its reasons.
@@ -113,7 +113,7 @@ pub(crate) struct Trace<'a> {
 }
 
 impl Trace<'_> {
-    fn of(&self, rule: &Rule, known: &StudiedRule) -> PolicyTrace {
+    fn of(&self, rule: &Rule, known: &Studied) -> PolicyTrace {
         let (outcome, because) = self.outcome(rule, known);
         PolicyTrace {
             policy: rule.id.clone(),
@@ -125,7 +125,7 @@ impl Trace<'_> {
         }
     }
 
-    fn outcome(&self, rule: &Rule, known: &StudiedRule) -> (Outcome, String) {
+    fn outcome(&self, rule: &Rule, known: &Studied) -> (Outcome, String) {
         let target = &known.target;
         if !target.principal.covers(self.principal) {
             return (
@@ -250,18 +250,12 @@ fn answer(response: &Response) -> Answer {
 
 /// The parts of a conjunction, in the order of their evaluation.
 fn conjuncts(body: &pst::Expr) -> Vec<&pst::Expr> {
-    match body {
-        pst::Expr::BinaryOp {
-            op: pst::BinaryOp::And,
-            left,
-            right,
-        } => {
-            let mut parts = conjuncts(left);
-            parts.extend(conjuncts(right));
-            parts
-        }
-        _ => vec![body],
+    if let pst::Expr::BinaryOp { op, left, right } = body
+        && *op == pst::BinaryOp::And
+    {
+        return [conjuncts(left), conjuncts(right)].concat();
     }
+    vec![body]
 }
 
 #[cfg(test)]

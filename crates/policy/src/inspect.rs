@@ -106,6 +106,9 @@ pub fn inspect(
             .map_err(InspectError::OutputSchema)?;
     }
     let mut tally = Tally::default();
+    if approved.promises_structure() && is_complete(result) && structured(result).is_none() {
+        tally.add(Rule::OutputMissing);
+    }
     disagree::check(result, &mut tally);
     let paths: Vec<&JsonPath> = approved.redact.iter().chain(extra).collect();
     let redactions = redact::redact(result, approved, &paths)?;
@@ -219,6 +222,13 @@ fn check_shape(result: &Value) -> Result<(), InspectError> {
 /// which the approved schema then has to allow.
 fn structured(result: &Value) -> Option<&Value> {
     result.get("structuredContent")
+}
+
+/// Whether a result is the answer itself: no error, no request for input, no task.
+fn is_complete(result: &Value) -> bool {
+    let is_error = result.get("isError").and_then(Value::as_bool) == Some(true);
+    let kind = result.get("resultType").and_then(Value::as_str);
+    !is_error && kind.is_none_or(|kind| kind == "complete")
 }
 
 /// Every string there is, member names included.

@@ -195,6 +195,7 @@ fn judge(rule: Rule) -> (Severity, (&'static str, &'static str)) {
         | Rule::HighEntropy
         | Rule::Iban
         | Rule::Jwt
+        | Rule::OutputMissing
         | Rule::PackageToken
         | Rule::PaymentCard
         | Rule::PrivateKey

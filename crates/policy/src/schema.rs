@@ -17,8 +17,6 @@ mod write;
 
 use std::{collections::BTreeMap, fmt};
 
-use cmcp_json::Value;
-
 pub(crate) use self::merge::union;
 pub(crate) use self::write::{Declaration, SchemaText};
 use crate::catalog::Approved;
@@ -268,19 +266,6 @@ impl Shape {
             (Some(Parameter::Typed { .. }), _) => Lookup::Absent,
         })
     }
-}
-
-/// The parameters of a tool as `inputSchema` declares them: for tests and documentation of others.
-#[must_use]
-pub fn describe(input_schema: &Value) -> Vec<(String, String)> {
-    let Shape { members, others: _ } = infer::shape(input_schema);
-    members
-        .into_iter()
-        .map(|(name, parameter)| match parameter {
-            Parameter::Typed { ty, .. } => (name, write::cedar_type(&ty)),
-            Parameter::Untyped(why) => (name, format!("invisible to policy: {why}")),
-        })
-        .collect()
 }
 
 const fn member(

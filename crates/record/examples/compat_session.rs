@@ -21,12 +21,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("which folder?")?);
     let now = Timestamp::from_unix_seconds(arguments.next().ok_or("what time?")?.parse()?);
-    let reset = arguments.next().is_some();
+    let ending = match arguments.next().as_deref() {
+        None => Ending::Calls,
+        Some("reset") => Ending::Reset,
+        Some(other) => return Err(format!("`{other}` is no ending; write `reset`").into()),
+    };
 
     let key = SigningKey::from_seed(Sha256Digest::of(b"compat session").as_bytes());
     let mut chain = Chain::new(SESSION);
     let mut stored = Vec::new();
-    for kind in session(reset) {
+    for kind in session(ending) {
         stored.push(chain.append(&kind, now)?.bytes);
     }
 
@@ -54,7 +58,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn session(reset: bool) -> Vec<Kind> {
+/// What comes after the calls.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ending {
+    Calls,
+    Reset,
+}
+
+fn session(ending: Ending) -> Vec<Kind> {
     let mut kinds = vec![start()];
     for (verdict, tool) in Verdict::ALL.into_iter().zip(TOOLS) {
         kinds.push(Kind::Intent(Box::new(Intent { call: call(tool) })));
@@ -68,7 +79,7 @@ fn session(reset: bool) -> Vec<Kind> {
             tool: Text::new("echo"),
         }],
     )));
-    if reset {
+    if ending == Ending::Reset {
         kinds.push(Kind::SessionReset(SessionReset {
             closed: Text::new(SESSION),
             reason: Text::new("next patient"),

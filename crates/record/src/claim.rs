@@ -138,6 +138,8 @@ pub struct Claim {
     pub bytes: Vec<u8>,
     /// What the next claim names as the one before.
     pub digest: Sha256Digest,
+    /// The same without the signature: what the receipt of a refused call names.
+    pub unsigned: Sha256Digest,
     /// Signature for the older export of the same entries: what [`crate::export::CompatExport::finish`] takes.
     pub bundle_signature: Signature,
     /// The older chain as the claim states it.
@@ -239,6 +241,7 @@ impl ClaimBuilder {
         Ok(Claim {
             bytes: claim.to_vec(),
             digest: Sha256Digest::of(&cmcp_json::canonical(&claim, Form::Pyj)?),
+            unsigned: Sha256Digest::of(&signed),
             bundle_signature: key.sign(self.bundle.digest().as_bytes()),
             chain,
         })

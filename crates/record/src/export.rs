@@ -5,6 +5,7 @@
 //! their hash. [`check`] reads either in constant memory and lists everything that is wrong.
 
 mod checkpoint;
+mod examine;
 mod older;
 mod ours;
 mod problem;
@@ -12,6 +13,7 @@ mod read;
 mod write;
 
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use examine::Examination;
 pub use problem::{ExportFailure, Fault, Problem};
 pub use read::{CallSeen, ChainFacts, ExportFacts, Format, check, check_calls};
 pub use write::{CompatExport, WriteError, Writer, write};

@@ -9,7 +9,7 @@ use std::{
 };
 
 use cmcp_evidence::hex;
-use cmcp_gateway::{Bundle, Clock, Loaded, Ready};
+use cmcp_gateway::{Clock, Ready};
 use cmcp_json::{Object, Value};
 use cmcp_policy::catalog::{ServerSpec, Transport};
 use cmcp_record::{
@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use crate::{
     cli::DemoArgs,
     commands::{Context, Exit, Failure, look, start},
-    config::{self, Purpose, Request, documents::Documents, environment::Environment, listen},
+    config::{self, Purpose, Request, environment::Environment, listen},
     demo::{self, Called, Demo, DemoError, say},
     init::{
         self,
@@ -162,25 +162,9 @@ async fn prepare(folder: &Path, assembled: &Assembled) -> Result<Ready, Failure>
     };
     let (config, documents) = config::load(&request).map_err(Failure::Config)?;
     let digest = config.effective().digest().map_err(Failure::Canonical)?;
-    let Documents {
-        bundle,
-        catalog,
-        engine,
-    } = documents;
-    let settings = config.settings(&catalog, &environment, start::program()?, digest);
-    let bundle = Bundle {
-        hash: bundle.hash(),
-        version: bundle.version().to_owned(),
-    };
-    start::prepare(
-        settings,
-        Loaded {
-            catalog,
-            policy: engine,
-            bundle,
-        },
-    )
-    .await
+    let loaded = start::loaded(&config, documents);
+    let settings = config.settings(&loaded.catalog, &environment, start::program()?, digest);
+    start::prepare(settings, loaded).await
 }
 
 async fn show(

@@ -1,9 +1,9 @@
 //! `cmcp start`.
 
-use std::{fs, future::Future, net::SocketAddr, sync::Arc};
+use std::{fs, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use cmcp_evidence::{Sha256Digest, SoftwareAttester};
-use cmcp_gateway::{Bundle, Clock, Loaded, Ready, Settings};
+use cmcp_gateway::{BundleSource, Clock, Loaded, Ready, Reload, Settings};
 use cmcp_json::Object;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -11,8 +11,12 @@ use crate::{
     cli::{Format, StartArgs},
     commands::{Context, Exit, Failure},
     config::{
-        self, Config, Purpose, Request, documents::Documents, environment::Environment,
-        evidence::EvidenceSource, handover::Program,
+        self, Config, Purpose, Request,
+        documents::{self, Documents},
+        environment::Environment,
+        evidence::EvidenceSource,
+        handover::Program,
+        keys,
     },
     output::Output,
 };
@@ -34,21 +38,8 @@ pub(crate) fn run(arguments: &StartArgs, context: Context<'_>) -> Result<Exit, F
     warn(&config);
     let evidence = config.evidence;
     let digest = config.effective().digest().map_err(Failure::Canonical)?;
-    let Documents {
-        bundle,
-        catalog,
-        engine,
-    } = documents;
-    let settings = config.settings(&catalog, environment, program()?, digest);
-    let bundle = Bundle {
-        hash: bundle.hash(),
-        version: bundle.version().to_owned(),
-    };
-    let loaded = Loaded {
-        catalog,
-        policy: engine,
-        bundle,
-    };
+    let loaded = loaded(&config, documents);
+    let settings = config.settings(&loaded.catalog, environment, program()?, digest);
     runtime()?.block_on(async {
         let stop = stop_signal()?;
         let ready = prepare(settings, loaded).await?;
@@ -58,6 +49,26 @@ pub(crate) fn run(arguments: &StartArgs, context: Context<'_>) -> Result<Exit, F
             .map_err(Failure::Serve)
     })?;
     Ok(Exit::Ok)
+}
+
+/// What the gateway decides by, and where it looks for newer policy.
+pub(crate) fn loaded(config: &Config, documents: Documents) -> Loaded {
+    let Documents {
+        bundle,
+        catalog,
+        engine,
+        signing,
+        folder,
+    } = documents;
+    let every = Duration::from_secs(config.values.number(&keys::POLICY_RELOAD_INTERVAL));
+    let source = BundleSource::new(move || documents::read_bundle_files(&folder));
+    Loaded {
+        catalog,
+        policy: engine,
+        bundle,
+        signing,
+        reload: (!every.is_zero()).then_some(Reload { every, source }),
+    }
 }
 
 /// Prepares the gateway, with software evidence.

@@ -15,6 +15,7 @@ pub(crate) enum Code {
     OperatorTokenRequired,
     PolicyHashMismatch,
     PolicyHashRequired,
+    PolicyReloadPinnedHash,
     PolicySignatureInvalid,
     PolicySigningKeyInvalid,
     PolicySigningKeyRevoked,
@@ -22,7 +23,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// Every code, by its word.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::AttestationProviderNotImplemented,
         Self::AttestationProviderUnsupported,
         Self::AuditStoreUnavailable,
@@ -35,6 +36,7 @@ impl Code {
         Self::OperatorTokenRequired,
         Self::PolicyHashMismatch,
         Self::PolicyHashRequired,
+        Self::PolicyReloadPinnedHash,
         Self::PolicySignatureInvalid,
         Self::PolicySigningKeyInvalid,
         Self::PolicySigningKeyRevoked,
@@ -54,6 +56,7 @@ impl Code {
             Self::OperatorTokenRequired => "OPERATOR_TOKEN_REQUIRED",
             Self::PolicyHashMismatch => "POLICY_HASH_MISMATCH",
             Self::PolicyHashRequired => "POLICY_HASH_REQUIRED",
+            Self::PolicyReloadPinnedHash => "POLICY_RELOAD_PINNED_HASH",
             Self::PolicySignatureInvalid => "POLICY_SIGNATURE_INVALID",
             Self::PolicySigningKeyInvalid => "POLICY_SIGNING_KEY_INVALID",
             Self::PolicySigningKeyRevoked => "POLICY_SIGNING_KEY_REVOKED",
@@ -91,6 +94,9 @@ impl Code {
             }
             Self::PolicyHashMismatch => "the bundle is not the one `CMCP_POLICY_HASH` pins",
             Self::PolicyHashRequired => "outside development mode the bundle has to be pinned",
+            Self::PolicyReloadPinnedHash => {
+                "newer bundles are looked for while one is pinned, and no signing key could vouch for another"
+            }
             Self::PolicySignatureInvalid => {
                 "a signing key is pinned, and the bundle is not signed by it"
             }

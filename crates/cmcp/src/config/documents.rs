@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cmcp_gateway::BundleFiles;
 use cmcp_policy::{
     Compat,
     bundle::{BundleSignatureError, PolicyBundle, SigningKeys},
@@ -24,6 +25,8 @@ use crate::config::{
 /// Where the documents are, as far as the file says.
 #[derive(Debug)]
 pub(crate) struct Sources {
+    /// What relative paths count from.
+    pub(crate) folder: PathBuf,
     pub(crate) policy: Option<PathBuf>,
     pub(crate) catalog: PathBuf,
     pub(crate) compat: Compat,
@@ -35,16 +38,20 @@ pub(crate) struct Documents {
     pub(crate) bundle: PolicyBundle,
     pub(crate) catalog: Catalog,
     pub(crate) engine: Engine,
+    /// The keys that may sign bundles, less the revoked ones.
+    pub(crate) signing: Option<SigningKeys>,
+    /// The folder the bundle was read from.
+    pub(crate) folder: PathBuf,
 }
 
 impl Sources {
     pub(crate) fn of(values: &Values) -> Self {
-        let path = |key| values.text(key).map(PathBuf::from);
         Self {
+            folder: values.folder().to_owned(),
             policy: values
                 .set(&keys::POLICY_BUNDLE_PATH)
-                .and_then(|_| path(&keys::POLICY_BUNDLE_PATH)),
-            catalog: path(&keys::CATALOG_PATH).unwrap_or_default(),
+                .and_then(|_| values.path(&keys::POLICY_BUNDLE_PATH)),
+            catalog: values.path(&keys::CATALOG_PATH).unwrap_or_default(),
             compat: values.pick(&keys::COMPAT, Compat::Off, &[("cmcp-0.7", Compat::V07)]),
         }
     }
@@ -54,7 +61,7 @@ impl Sources {
         match &self.policy {
             Some(folder) => folder.clone(),
             None => {
-                let [first, second] = FOLDERS.map(PathBuf::from);
+                let [first, second] = FOLDERS.map(|name| self.folder.join(name));
                 let folder = if !first.is_dir() && second.is_dir() {
                     second
                 } else {
@@ -85,9 +92,9 @@ pub(crate) fn load(
     let folder = sources.policy_folder(notices);
     let bundle = read_bundle(&folder, sources.compat, problems);
     let catalog = read_catalog(&sources.catalog, &vocabulary, sources.compat, problems);
-    if let Some(bundle) = &bundle {
-        check_bundle(&folder, bundle, &pins, problems, notices);
-    }
+    let signing = bundle
+        .as_ref()
+        .and_then(|bundle| check_bundle(&folder, bundle, &pins, problems, notices));
     if let (Some(expected), Some(catalog)) = (pins.catalog, &catalog)
         && expected != catalog.hash()
     {
@@ -117,6 +124,8 @@ pub(crate) fn load(
                 bundle,
                 catalog,
                 engine,
+                signing,
+                folder,
             })
         }
         Err(errors) => {
@@ -151,6 +160,17 @@ pub(crate) fn read_bundle(
             None
         }
     }
+}
+
+/// Reads a bundle's files again, for a gateway that runs.
+pub(crate) fn read_bundle_files(folder: &Path) -> Result<BundleFiles, String> {
+    let mut problems = Vec::new();
+    let files = files::read_tree(folder, is_bundle_file, &mut problems);
+    if problems.is_empty() {
+        return Ok(files);
+    }
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Err(texts.join("; "))
 }
 
 /// Reads a catalog of either form.
@@ -228,7 +248,7 @@ fn check_bundle(
     pins: &Pins,
     problems: &mut Vec<Problem>,
     notices: &mut Vec<String>,
-) {
+) -> Option<SigningKeys> {
     if let Some(expected) = pins.policy.filter(|expected| *expected != bundle.hash()) {
         if expected == bundle.hash_v02() {
             notices.push(format!(
@@ -242,21 +262,22 @@ fn check_bundle(
             Fault::PolicyHash { expected, actual },
         ));
     }
-    let Some(current) = pins.signing_key else {
-        return;
-    };
-    let fault = match SigningKeys::new(current, pins.successor_key) {
-        Err(error) => Some(Fault::SigningKeys(error)),
-        Ok(mut keys) => {
-            if let Some(file) = bundle.revocations() {
-                for (place, error) in keys.revoke(file).refused {
-                    notices.push(format!("policy: revocation {place} is ignored: {error}"));
-                }
-            }
-            bundle.verify_signature(&keys).err().map(Fault::Signature)
+    let mut keys = match SigningKeys::new(pins.signing_key?, pins.successor_key) {
+        Ok(keys) => keys,
+        Err(error) => {
+            problems.push(Problem::file(folder, Fault::SigningKeys(error)));
+            return None;
         }
     };
-    problems.extend(fault.map(|fault| Problem::file(folder, fault)));
+    if let Some(file) = bundle.revocations() {
+        for (place, error) in keys.revoke(file).refused {
+            notices.push(format!("policy: revocation {place} is ignored: {error}"));
+        }
+    }
+    if let Err(error) = bundle.verify_signature(&keys) {
+        problems.push(Problem::file(folder, Fault::Signature(error)));
+    }
+    Some(keys)
 }
 
 /// Whether a signature's fault is that its key is revoked.

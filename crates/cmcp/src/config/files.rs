@@ -134,7 +134,7 @@ const REASONS: [(io::ErrorKind, &str, &str); 4] = [
     (
         io::ErrorKind::NotFound,
         "it does not exist",
-        "check the path, which counts from the working directory",
+        "check the path, which counts from the configuration file's folder",
     ),
     (
         io::ErrorKind::PermissionDenied,

@@ -47,7 +47,7 @@ pub(crate) const ENFORCEMENT_MODE: Key = Key {
 
 pub(crate) const VALIDITY_SECONDS: Key = Key {
     path: "attestation.validity_seconds",
-    kind: Kind::Integer(60, YEAR),
+    kind: Kind::Integer(1, YEAR),
     default: Default::Integer(86_400),
     origin: AVAILABLE,
     doc: "How long evidence counts as fresh. It is renewed before it ends.",
@@ -237,10 +237,8 @@ pub(crate) const POLICY_RELOAD_INTERVAL: Key = Key {
     path: "policy_reload_interval_seconds",
     kind: Kind::Integer(0, YEAR),
     default: Default::Integer(0),
-    origin: Origin::Inherited(Status::Later(
-        "set it to 0 and restart to load a new bundle",
-    )),
-    doc: "How often a newer signed bundle is looked for; 0 never.",
+    origin: AVAILABLE,
+    doc: "How often a newer policy bundle is looked for; 0 never. It replaces the running one when `CMCP_POLICY_SIGNING_KEY`, which is required here, signed it and its `version` (dotted integers) is higher; otherwise the running one stays and the log says why. `CMCP_POLICY_HASH` pins the bundle of the start.",
 };
 
 pub(crate) const CONFORMANCE_PROFILE: Key = Key {

@@ -282,6 +282,7 @@ impl Builder<'_> {
 
     fn pins(&mut self, stage: Stage) -> Pins {
         let pins = Pins::read(self.request.environment, self.problems);
+        self.reload(&pins);
         if self.starts() && stage == Stage::Production {
             for (variable, code, remedy) in [
                 (
@@ -301,6 +302,33 @@ impl Builder<'_> {
             }
         }
         pins
+    }
+
+    /// Bundles replace one another by their signatures alone.
+    fn reload(&mut self, pins: &Pins) {
+        let key = &keys::POLICY_RELOAD_INTERVAL;
+        // A key with a fault in it is meant all the same: one message is enough.
+        let signed = self
+            .environment()
+            .get(environment::SIGNING_KEY.name)
+            .is_some();
+        if self.values.number(key) == 0 || signed || !self.starts() {
+            return;
+        }
+        let fault = match pins.policy {
+            Some(_) => Fault::Missing {
+                code: Code::PolicyReloadPinnedHash,
+                missing: "newer bundles are looked for, and `CMCP_POLICY_HASH` allows this one alone",
+                remedy: "pin `CMCP_POLICY_SIGNING_KEY` as well, or set `policy_reload_interval_seconds` to 0",
+            },
+            None => Fault::Missing {
+                code: Code::PolicySigningKeyInvalid,
+                missing: "newer bundles are looked for, and no key is pinned that may sign them",
+                remedy: "set `CMCP_POLICY_SIGNING_KEY`, or set `policy_reload_interval_seconds` to 0",
+            },
+        };
+        let at = self.values.position(key);
+        self.problems.push(Problem::at(self.file, at, fault));
     }
 
     fn evidence(&mut self, stage: Stage, dangers: &[Danger]) -> Option<EvidenceSource> {
@@ -361,7 +389,7 @@ impl Builder<'_> {
     }
 
     fn database(&mut self) -> PathBuf {
-        let path = PathBuf::from(self.values.text(&keys::AUDIT_DB_PATH).unwrap_or_default());
+        let path = self.values.path(&keys::AUDIT_DB_PATH).unwrap_or_default();
         if let Some(kind) = files::network_filesystem(&path) {
             self.problems
                 .push(Problem::file(&path, Fault::DatabaseOnNetwork { kind }));

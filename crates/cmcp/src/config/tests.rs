@@ -239,8 +239,8 @@ fn a_missing_document_is_one_problem() {
     assert_eq!(
         place.problems("", Purpose::Start, &[DEV]),
         [
-            "CONFIG_ERROR DIR/policies: the file cannot be read: it does not exist; check the path, which counts from the working directory",
-            "CONFIG_ERROR DIR/catalog.json: the file cannot be read: it does not exist; check the path, which counts from the working directory",
+            "CONFIG_ERROR DIR/policies: the file cannot be read: it does not exist; check the path, which counts from the configuration file's folder",
+            "CONFIG_ERROR DIR/catalog.json: the file cannot be read: it does not exist; check the path, which counts from the configuration file's folder",
         ]
     );
 }

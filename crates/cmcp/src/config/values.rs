@@ -1,6 +1,9 @@
 //! From the tree of a file to one checked value per key of the table.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use crate::config::{
     fault::{Fault, Problem},
@@ -15,6 +18,8 @@ use crate::config::{
 #[derive(Debug)]
 pub(crate) struct Values {
     set: BTreeMap<&'static str, Located>,
+    // The configuration file's folder, which relative paths count from.
+    folder: PathBuf,
 }
 
 /// A value and where the file sets it.
@@ -59,7 +64,19 @@ impl Values {
             Tree::Null => {}
             Tree::Scalar(_) | Tree::Sequence(_) => reader.report(root.at, Fault::TopLevel),
         }
-        Self { set: reader.set }
+        let folder = Path::new(file).parent().map(Path::to_owned).unwrap_or_default();
+        Self { set: reader.set, folder }
+    }
+
+    /// The configuration file's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A path's value; a relative one counts from the configuration file's folder, wherever the
+    /// gateway is started.
+    pub(crate) fn path(&self, key: &Key) -> Option<PathBuf> {
+        self.text(key).map(|text| self.folder.join(text))
     }
 
     /// The value the file sets.

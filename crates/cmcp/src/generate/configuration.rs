@@ -75,8 +75,8 @@ const HEAD: &str = "\
 
 `cmcp start --config FILE` reads one YAML document. Unknown and repeated keys, anchors, aliases, tags
 and further documents are refused, and every problem is reported at once, each with file, line,
-column and remedy. Relative paths count from the working directory and may not contain `..`. An
-editor that knows JSON Schema checks the file as you type, with
+column and remedy. Relative paths count from the folder of that document and may not contain `..`.
+An editor that knows JSON Schema checks the file as you type, with
 [`config.schema.json`](config.schema.json).
 
 A file that everybody may write is refused. Keys whose name starts with `danger_` weaken a check;

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use cmcp_json::{Limits, Object, Value};
 use http::StatusCode;
 
-use super::Asker;
+use super::{
+    Asker,
+    body::{missing, object, required},
+};
 use crate::{
     edge::{self, Operator},
     keeper::CloseError,
@@ -218,34 +221,6 @@ fn optional_reason(body: &[u8]) -> Result<String, Response> {
     }
 }
 
-fn object(body: &[u8]) -> Result<Object, Response> {
-    let refuse = |text: &str| edge::error(StatusCode::BAD_REQUEST, "PARSE_ERROR", text);
-    match cmcp_json::parse(body, &Limits::REQUEST) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(refuse("the body must be a JSON object")),
-        Err(error) => Err(refuse(&error.to_string())),
-    }
-}
-
-fn required(body: &Object, name: &str) -> Result<String, Response> {
-    match body.get(name) {
-        None => Err(missing(name)),
-        Some(value) => match value.as_str().map(str::trim) {
-            Some(text) if !text.is_empty() && text.len() <= TEXT => Ok(text.to_owned()),
-            Some(_) | None => Err(edge::error(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "INVALID_FIELD",
-                &format!("`{name}` must be a non-empty string of at most {TEXT} bytes"),
-            )),
-        },
-    }
-}
-
-fn missing(name: &str) -> Response {
-    let text = format!("`{name}` is missing");
-    edge::error(StatusCode::UNPROCESSABLE_ENTITY, "MISSING_FIELD", &text)
-}
-
 fn no_session(id: &str) -> Response {
     let message = format!("no open session has the id `{id}`");
     edge::json(
@@ -269,6 +244,3 @@ fn not_closed(error: &CloseError) -> Response {
         ),
     }
 }
-
-/// Bytes of a reason or a name.
-const TEXT: usize = 1024;

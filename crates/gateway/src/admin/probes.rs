@@ -13,7 +13,12 @@ use super::Asker;
 use crate::{edge, settings::Listen, settings::StalenessPolicy, startup::Gateway};
 
 /// Whether calls can be served now, part by part.
-pub(crate) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
+pub(crate) fn ready(gateway: &Gateway) -> Response {
+    let policy = if gateway.rules().bundle.is_revoked() {
+        Err("the policy in force is signed by a revoked key".to_owned())
+    } else {
+        Ok(())
+    };
     let fresh = gateway.evidence.is_fresh(gateway.clock.now());
     let tolerated = gateway.settings.staleness_policy == StalenessPolicy::WarnOnly;
     let attestation = if fresh || tolerated {
@@ -23,7 +28,7 @@ pub(crate) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     };
     let log = gateway.ledger.failure().map_or(Ok(()), Err);
     let checks = [
-        ("policy", Ok(())),
+        ("policy", policy),
         ("attestation", attestation),
         ("runtime_controls", log),
         ("kill_switch", Ok(())),

@@ -19,12 +19,14 @@ use cmcp_policy::{
     session::SessionView,
 };
 
-use crate::{refusal::Refusal, sessions::Session, startup::Gateway};
+use crate::{refusal::Refusal, rules::Rules, sessions::Session, startup::Gateway};
 
 /// One call under governance.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) principal: Arc<Principal>,
+    /// What decides about it, from its start to its end.
+    pub(crate) rules: Arc<Rules>,
     pub(crate) rpc_id: Id,
     /// The protocol revision spoken downstream, or the dialect's name.
     pub(crate) protocol: &'static str,
@@ -46,7 +48,12 @@ pub(crate) struct Claims {
 }
 
 impl Call {
-    pub(crate) fn new(principal: Arc<Principal>, request: &Request, params: CallParams) -> Self {
+    pub(crate) fn new(
+        principal: Arc<Principal>,
+        rules: Arc<Rules>,
+        request: &Request,
+        params: CallParams,
+    ) -> Self {
         let CallParams {
             name,
             arguments,
@@ -57,6 +64,7 @@ impl Call {
         } = params;
         Self {
             principal,
+            rules,
             rpc_id: request.id.clone(),
             protocol: protocol(&request.dialect),
             tool: name,
@@ -141,7 +149,8 @@ impl Gateway {
         session: &'a SessionView,
         phase: Phase<'a>,
     ) -> Result<Facts<'a>, Refusal> {
-        let server = self
+        let server = call
+            .rules
             .catalog
             .server_of(tool)
             .ok_or(Refusal::Fault("the catalog names no such server"))?;

@@ -59,7 +59,7 @@ impl Story {
             call_id: Text::new(&random.call_id),
             declaration: None,
             policies: Texts::default(),
-            policy: gateway.bundle.hash,
+            policy: call.rules.bundle.hash,
             protocol: Text::new(call.protocol),
             request: commit(&random.request_salt, call.arguments_bytes()),
             retry_of: None,

@@ -9,6 +9,7 @@ use cmcp_mcp::{
     error::Code,
     headers::{SESSION_ID, check_params},
     jsonrpc,
+    legacy::Lookup,
     method::Method,
     server::{
         Identity,
@@ -19,7 +20,7 @@ use cmcp_mcp::{
     },
     version::Version,
 };
-use cmcp_policy::{Compat, mode::Mode};
+use cmcp_policy::Compat;
 use http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode};
 
 use super::Caller;
@@ -60,7 +61,7 @@ pub(super) async fn post(
             );
         }
     };
-    let own = |id: &str| gateway.transport.look_up(id, &principal.name);
+    let own = |id: &str| gateway.transport_session(id, &principal.name);
     let incoming = match wire::receive(&parts.headers, &body, &own, &limits) {
         Ok(incoming) => incoming,
         Err(rejection) => return gateway.reject(rejection),
@@ -92,6 +93,19 @@ impl Gateway {
         match self.settings.compat {
             Compat::Off => Limits::REQUEST,
             Compat::V07 => Limits::COMPAT,
+        }
+    }
+
+    /// The revision of a transport session that is this principal's own.
+    fn transport_session(&self, id: &str, principal: &str) -> Option<Version> {
+        match self.transport.look_up(id, principal) {
+            Lookup::Own(version) => Some(version),
+            Lookup::Foreign => {
+                self.telemetry.foreign_session();
+                tracing::warn!(%principal, "somebody else's transport session was named");
+                None
+            }
+            Lookup::Unknown => None,
         }
     }
 
@@ -144,16 +158,15 @@ impl Gateway {
 
     /// The approved definitions of the tools this principal may call, in the catalog's order.
     fn list(&self, principal: &cmcp_policy::engine::Principal) -> Bytes {
+        let (rules, mode) = (self.rules(), self.settings.mode);
         let mut list = b"{\"tools\":[".to_vec();
-        let mut first = true;
-        for (tool, listing) in self.catalog.tools().iter().zip(&self.listings) {
-            if self.settings.mode == Mode::Enforcing && !self.policy.visible(principal, tool) {
-                continue;
-            }
-            if !first {
+        for (index, listing) in rules
+            .listings(principal, mode, self.clock.now())
+            .enumerate()
+        {
+            if index > 0 {
                 list.push(b',');
             }
-            first = false;
             list.extend_from_slice(listing);
         }
         list.extend_from_slice(b"]}");
@@ -176,13 +189,14 @@ impl Gateway {
             params.name = params.name.to_ascii_lowercase();
         }
         let dialect = Dialect::from(&request.dialect);
+        let rules = self.rules();
         if dialect == Dialect::Modern
-            && let Some(mirrored) = self.mirrored(&principal, &params.name)
+            && let Some(mirrored) = rules.mirrored(&principal, self.settings.mode, &params.name)
         {
             check_params(headers, mirrored, &params.arguments)
                 .map_err(|e| request.reject_headers(&e))?;
         }
-        let call = Call::new(principal, &request, params);
+        let call = Call::new(principal, rules, &request, params);
         let (waiting, cancel) = match dialect {
             Dialect::Modern => {
                 let (waiting, cancel) = call::pair();

@@ -3,6 +3,11 @@
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use cmcp_evidence::Timestamp;
+use http::Request;
+use hyper::{
+    body::Incoming,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -11,8 +16,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
+    time::MissedTickBehavior,
 };
 
+use super::probes::Peer;
 use crate::{
     startup::{Gateway, Ready},
     upstream::RECHECK_EVERY,
@@ -51,11 +58,14 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     tasks.spawn(accept(Arc::clone(&gateway), listener));
     tasks.spawn(recheck(Arc::clone(&gateway)));
+    tasks.spawn(tend_evidence(Arc::clone(&gateway)));
+    tasks.spawn(end_exceptions(Arc::clone(&gateway)));
+    tasks.spawn(look_for_bundles(Arc::clone(&gateway)));
     tasks.spawn(close_idle(Arc::clone(&gateway)));
     stop.await;
     tasks.shutdown().await;
     gateway.close_all("shutdown").await;
-    gateway.upstreams.close().await;
+    gateway.rulebook.close().await;
     drop(gateway);
     // The writer ends when the last task that could append is gone.
     let _ = tokio::time::timeout(FLUSH, tokio::task::spawn_blocking(move || threads.join())).await;
@@ -70,10 +80,10 @@ async fn accept(gateway: Arc<Gateway>, listener: TcpListener) {
             return;
         };
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let service = service.clone();
                 tokio::spawn(async move {
-                    connection(stream, service).await;
+                    connection(stream, Peer(peer.ip()), service).await;
                     drop(place);
                 });
             }
@@ -86,10 +96,14 @@ async fn accept(gateway: Arc<Gateway>, listener: TcpListener) {
     }
 }
 
-async fn connection(stream: TcpStream, router: axum::Router) {
+async fn connection(stream: TcpStream, peer: Peer, router: axum::Router) {
     // Replies are small and complete; waiting to fill a segment only delays them.
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
@@ -105,13 +119,37 @@ async fn recheck(gateway: Arc<Gateway>) {
     let mut every = tokio::time::interval(RECHECK_EVERY);
     loop {
         every.tick().await;
-        let now = gateway.clock.now();
-        if gateway.evidence.is_due(now) {
-            gateway.renew_evidence(now).await;
-        }
-        for (tool, found) in gateway.upstreams.recheck(&gateway.catalog).await {
+        let rules = gateway.rules();
+        for (tool, found) in rules.upstreams.recheck(&rules.catalog).await {
             tracing::warn!(%tool, ?found, "a tool drifted");
         }
+    }
+}
+
+async fn tend_evidence(gateway: Arc<Gateway>) {
+    let mut every = tokio::time::interval(gateway.evidence.look_every());
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        gateway.tend_evidence().await;
+    }
+}
+
+async fn end_exceptions(gateway: Arc<Gateway>) {
+    let mut every = tokio::time::interval(EXCEPTION_SWEEP);
+    loop {
+        every.tick().await;
+        gateway.end_exceptions().await;
+    }
+}
+
+async fn look_for_bundles(gateway: Arc<Gateway>) {
+    let Some(reload) = &gateway.reload else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(reload.every).await;
+        gateway.look_for_bundle().await;
     }
 }
 
@@ -143,5 +181,7 @@ const HEADER_BYTES: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often idle sessions are looked for.
 const IDLE_SWEEP: Duration = Duration::from_secs(5);
+/// How often ended exceptions are looked for; calls are refused by the time itself.
+const EXCEPTION_SWEEP: Duration = Duration::from_secs(1);
 /// How long the last entries may take to reach the disk.
 const FLUSH: Duration = Duration::from_secs(30);

@@ -3,9 +3,12 @@
 //! that needs it is signed now.
 
 use cmcp_evidence::{Platform, Sha256Digest};
-use cmcp_policy::mode::Mode;
 use cmcp_record::{
-    claim::{ClaimAttestation, ClaimBuilder, ClaimError, ClaimInput, ClaimPolicy, ClaimRuntime},
+    audit::Mode as LogMode,
+    claim::{
+        CatalogException, ClaimAttestation, ClaimBuilder, ClaimError, ClaimInput, ClaimPolicy,
+        ClaimRuntime, PolicySigning,
+    },
     export::Writer,
     trust_record::{Digest, DraftError, Enforcement, Policy, RecordDraft, Runtime, Transcript},
 };
@@ -13,6 +16,8 @@ use cmcp_record::{
 use crate::{
     call,
     ledger::LedgerError,
+    rules::InForce,
+    sessions::Session,
     startup::{Gateway, PreviousClaim},
     store::{Seal, StoreError},
 };
@@ -27,6 +32,18 @@ pub(crate) struct Sealing {
     pub(crate) root: Sha256Digest,
     pub(crate) calls: u64,
     pub(crate) data_class: String,
+    pub(crate) terms: Terms,
+}
+
+/// What a session ran under, as its log tells it: records say the same, whoever makes them and
+/// whatever is in force by then.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) policy: InForce,
+    pub(crate) catalog: Sha256Digest,
+    pub(crate) binary: Sha256Digest,
+    pub(crate) mode: LogMode,
+    pub(crate) exceptions: Vec<CatalogException>,
 }
 
 /// Why a session's records were not made or not stored.
@@ -53,25 +70,35 @@ pub(crate) enum SealError {
 }
 
 impl Gateway {
+    /// What an open session runs under.
+    pub(crate) fn terms(&self, session: &Session) -> Terms {
+        let noted = session.noted();
+        Terms {
+            policy: noted.policy().clone(),
+            catalog: self.rules().catalog.hash(),
+            binary: self.settings.binary_digest,
+            mode: call::mode(self.settings.mode),
+            exceptions: noted.exceptions(),
+        }
+    }
+
     /// Makes, signs and stores the documents of a log that has ended; answers with the envelope.
     pub(crate) async fn seal(&self, sealing: Sealing) -> Result<Vec<u8>, SealError> {
         let key = (sealing.principal.clone(), sealing.label.clone());
         let previous = self.previous_claim(&key);
-        let (seal, digest, number) =
-            tokio::task::block_in_place(|| self.documents(&sealing, previous))?;
+        let (seal, this) = tokio::task::block_in_place(|| self.documents(&sealing, previous))?;
         let claim = seal.claim.clone();
         self.ledger.seal(sealing.log, seal).await?;
         let mut table = self
             .previous_claims
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        table.insert(
-            key,
-            PreviousClaim {
-                hash: digest,
-                sequence_number: number,
-            },
-        );
+        // Labels are the callers' own: the table may not grow with them without end. A chain of
+        // envelopes that is cut begins anew.
+        if table.len() >= CHAINS && !table.contains_key(&key) {
+            table.clear();
+        }
+        table.insert(key, this);
         Ok(claim)
     }
 
@@ -84,12 +111,12 @@ impl Gateway {
                 self.settings.trust_domain, sealing.id
             ),
             policy: Policy {
-                bundle_hash: Digest::Sha256(self.bundle.hash),
-                version: self.bundle.version.clone(),
-                enforcement: match self.settings.mode {
-                    Mode::Enforcing => Enforcement::Enforce,
+                bundle_hash: Digest::Sha256(sealing.terms.policy.hash),
+                version: sealing.terms.policy.version.clone(),
+                enforcement: match sealing.terms.mode {
+                    LogMode::Enforcing => Enforcement::Enforce,
                     // TRACE's `silent` enforces; ours lets denied calls pass.
-                    Mode::Advisory | Mode::Silent => Enforcement::Advisory,
+                    LogMode::Advisory | LogMode::Silent => Enforcement::Advisory,
                 },
             },
             data_class: sealing.data_class.clone(),
@@ -97,7 +124,7 @@ impl Gateway {
                 root: sealing.root,
                 calls: sealing.calls,
             },
-            binary: Digest::Sha256(self.settings.binary_digest),
+            binary: Digest::Sha256(sealing.terms.binary),
             runtime: match self.evidence.platform() {
                 Platform::Software => Runtime::Software,
                 platform @ (Platform::AzureSnp
@@ -111,7 +138,7 @@ impl Gateway {
         draft.sign(&self.key)
     }
 
-    fn previous_claim(&self, key: &(String, Option<String>)) -> Option<PreviousClaim> {
+    pub(crate) fn previous_claim(&self, key: &(String, Option<String>)) -> Option<PreviousClaim> {
         let table = self
             .previous_claims
             .lock()
@@ -123,11 +150,11 @@ impl Gateway {
         &self,
         sealing: &Sealing,
         previous: Option<PreviousClaim>,
-    ) -> Result<(Seal, Sha256Digest, u64), SealError> {
+    ) -> Result<(Seal, PreviousClaim), SealError> {
         let number = previous
             .as_ref()
             .map_or(1, |p| p.sequence_number.saturating_add(1));
-        let input = self.claim_input(number, previous.map(|p| p.hash));
+        let input = self.claim_input(&sealing.terms, number, previous.map(|p| p.hash));
         let mut claim = ClaimBuilder::new(&sealing.id, input);
         let mut export =
             Writer::new(std::io::sink(), &sealing.id).map_err(|e| SealError::Log(e.to_string()))?;
@@ -139,6 +166,11 @@ impl Gateway {
         })??;
         let checkpoint = export.checkpoint(self.clock.now()).sign(&self.key);
         let claim = claim.finish(&self.key)?;
+        let this = PreviousClaim {
+            hash: claim.digest,
+            unsigned: claim.unsigned,
+            sequence_number: number,
+        };
         let seal = Seal {
             record: self.trust_record(sealing)?,
             claim: claim.bytes,
@@ -147,11 +179,21 @@ impl Gateway {
             signature: checkpoint.signature.to_b64url(),
             bundle_signature: claim.bundle_signature.to_b64url(),
         };
-        Ok((seal, claim.digest, number))
+        Ok((seal, this))
     }
 
-    fn claim_input(&self, sequence_number: u64, previous: Option<Sha256Digest>) -> ClaimInput {
+    fn claim_input(
+        &self,
+        terms: &Terms,
+        sequence_number: u64,
+        previous: Option<Sha256Digest>,
+    ) -> ClaimInput {
         let now = self.clock.now();
+        let InForce {
+            hash,
+            version,
+            signed,
+        } = terms.policy.clone();
         ClaimInput {
             gateway_version: env!("CARGO_PKG_VERSION").to_owned(),
             issued: now,
@@ -159,12 +201,15 @@ impl Gateway {
             previous,
             runtime: ClaimRuntime::Software,
             policy: ClaimPolicy {
-                bundle_hash: self.bundle.hash,
-                mode: call::mode(self.settings.mode),
-                version: self.bundle.version.clone(),
-                signing: None,
+                bundle_hash: hash,
+                mode: terms.mode,
+                version,
+                signing: signed.map(|signed| PolicySigning {
+                    key_id: signed.key,
+                    revoked: signed.revoked,
+                }),
             },
-            catalog: self.catalog.hash(),
+            catalog: terms.catalog,
             attestation: ClaimAttestation {
                 generated_at: self.evidence.collected(),
                 validity_seconds: self.evidence.validity().as_secs(),
@@ -172,9 +217,12 @@ impl Gateway {
                 evidence: None,
             },
             regulated_domains: self.settings.regulated_domains.clone(),
-            catalog_exceptions: Vec::new(),
+            catalog_exceptions: terms.exceptions.clone(),
             kill_switch: None,
             agent_identity: None,
         }
     }
 }
+
+/// Chains of envelopes that are remembered.
+const CHAINS: usize = 20_000;

@@ -74,6 +74,12 @@ impl Group {
             if self.closed {
                 return Step::End;
             }
+            if self.waiting.len() >= BATCH {
+                // What comes behind stays in the queue, which is bounded: callers are refused
+                // there, not hoarded here.
+                std::thread::sleep(self.patience(health));
+                continue;
+            }
             match commands.recv_timeout(self.patience(health)) {
                 Ok(command) => self.take(command, &mut quick),
                 Err(RecvTimeoutError::Timeout) => {}

@@ -1,3 +1,8 @@
+mod killed;
+mod power;
+mod pressure;
+mod workload;
+
 use std::{
     io,
     path::{Path, PathBuf},

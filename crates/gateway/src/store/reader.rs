@@ -1,19 +1,26 @@
 //! Reading beside the writer: exports, records, recovery.
 
-use std::{path::Path, sync::Mutex};
+use std::{convert::Infallible, path::Path, sync::Mutex};
 
 use cmcp_evidence::{PublicKey, Signature};
 use cmcp_json::Limits;
-use cmcp_record::export::{Checkpoint, SignedCheckpoint};
+use cmcp_record::export::{Checkpoint, Examination, ExportFailure, SignedCheckpoint};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{StoreError, read_error};
+use super::{PER_LOG, StoreError, read_error, schema};
 
 /// A read-only connection.
 #[derive(Debug)]
 pub(crate) struct Reader {
     connection: Mutex<Connection>,
     path: std::path::PathBuf,
+}
+
+/// Some entries of a log, and the place of the last of them.
+#[derive(Default)]
+struct Page {
+    bodies: Vec<Vec<u8>>,
+    end: Option<i64>,
 }
 
 /// A log's row.
@@ -65,30 +72,77 @@ impl Reader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             Connection::open_with_flags(path, flags).map_err(|e| read_error(path, &e))?;
+        schema::check(&connection, path)?;
         Ok(Self {
             connection: Mutex::new(connection),
             path: path.to_owned(),
         })
     }
 
-    /// Hands every entry of a log to `each`, in order, without holding them.
+    /// Hands every entry that a log has now to `each`, in order, a page at a time: whoever is slow to
+    /// take them holds up no other reader, and no checkpoint.
     pub(crate) fn entries<E>(
         &self,
         log: i64,
         each: &mut dyn FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<Result<(), E>, StoreError> {
-        self.with(|connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT body FROM entries WHERE log = ?1 ORDER BY seq")?;
-            let mut rows = statement.query(params![log])?;
-            while let Some(row) = rows.next()? {
-                let body = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-                if let Err(e) = each(body) {
-                    return Ok(Err(e));
+        let first = log.saturating_mul(PER_LOG);
+        let last: Option<i64> = self.with(|connection| {
+            connection
+                .prepare_cached("SELECT max(place) FROM entries WHERE place >= ?1 AND place < ?2")?
+                .query_row(params![first, first.saturating_add(PER_LOG)], |row| row.get(0))
+        })?;
+        let mut rest = last.map(|last| (first, last));
+        while let Some((from, last)) = rest {
+            let Page { bodies, end } = self.page(from, last)?;
+            for body in bodies {
+                if let Err(error) = each(&body) {
+                    return Ok(Err(error));
                 }
             }
-            Ok(Ok(()))
+            rest = end
+                .filter(|end| *end < last)
+                .map(|end| (end.saturating_add(1), last));
+        }
+        Ok(Ok(()))
+    }
+
+    fn page(&self, from: i64, last: i64) -> Result<Page, StoreError> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT place, body FROM entries WHERE place BETWEEN ?1 AND ?2 ORDER BY place",
+            )?;
+            let mut rows = statement.query(params![from, last])?;
+            let mut page = Page::default();
+            let mut bytes = 0_usize;
+            while bytes < PAGE_BYTES
+                && let Some(row) = rows.next()?
+            {
+                let body = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+                bytes = bytes.saturating_add(body.len());
+                page.bodies.push(body.to_vec());
+                page.end = Some(row.get(0)?);
+            }
+            Ok(page)
         })
+    }
+
+    /// What is wrong with a log that does not read back, entry by entry; `signed` is what it was
+    /// sealed with.
+    pub(crate) fn examine(
+        &self,
+        log: &LogRow,
+        signed: Option<&SignedCheckpoint>,
+    ) -> Result<Box<ExportFailure>, StoreError> {
+        let mut examination = Examination::default();
+        let read = self.entries(log.key, &mut |stored| {
+            examination.entry(stored);
+            Ok::<(), Infallible>(())
+        })?;
+        match read {
+            Ok(()) => Ok(examination.conclude(&log.id, signed)),
+            Err(never) => match never {},
+        }
     }
 
     /// Logs that were never closed: those of a crash, when asked at start.
@@ -231,3 +285,6 @@ fn log_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LogRow> {
         closed: row.get::<_, Option<i64>>(4)?.is_some(),
     })
 }
+
+/// Bytes of entries after which a page ends.
+const PAGE_BYTES: usize = 256 * 1024;

@@ -27,12 +27,11 @@ CREATE TABLE IF NOT EXISTS logs (
 CREATE INDEX IF NOT EXISTS logs_open ON logs (key) WHERE closed IS NULL;
 CREATE INDEX IF NOT EXISTS logs_label ON logs (principal, label, key);
 CREATE TABLE IF NOT EXISTS entries (
-    log INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
+    -- log * 2^31 + seq: one tree, whose leaves hold whole entries.
+    place INTEGER PRIMARY KEY,
     body BLOB NOT NULL,
-    salts BLOB,
-    PRIMARY KEY (log, seq)
-) WITHOUT ROWID;
+    salts BLOB
+);
 CREATE TABLE IF NOT EXISTS marks (
     principal TEXT PRIMARY KEY,
     sensitivity TEXT NOT NULL,
@@ -51,7 +50,19 @@ CREATE TABLE IF NOT EXISTS call_records (
 ) WITHOUT ROWID;
 ";
 
-pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Refuses what is not a database of ours, or not of a format known here.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    match format(connection, path)? {
+        0 => Err(foreign(
+            path,
+            "it holds no audit log; check the path".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The format of a database; 0 for an empty one.
+fn format(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let fail = |e: rusqlite::Error| read_error(path, &e);
     let found: i64 = connection
         .query_row("PRAGMA user_version", [], |row| row.get(0))
@@ -63,6 +74,30 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreE
             known: FORMAT,
         });
     }
+    let older: i64 = connection
+        .query_row(
+            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'audit_entries'",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(fail)?;
+    if older > 0 {
+        let cause = "it is the Python cMCP's audit database; keep it as it is and give this gateway another `audit_db_path`";
+        return Err(foreign(path, cause.to_owned()));
+    }
+    Ok(found)
+}
+
+fn foreign(path: &Path, cause: String) -> StoreError {
+    StoreError::Corrupt {
+        path: path.to_owned(),
+        cause,
+    }
+}
+
+pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let fail = |e: rusqlite::Error| read_error(path, &e);
+    format(connection, path)?;
     // `synchronous = NORMAL` syncs at checkpoints only; every acknowledgement that promises the
     // disk waits for `WalSync` besides, which covers all frames committed before it.
     connection
@@ -74,19 +109,6 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreE
              PRAGMA trusted_schema = OFF;",
         )
         .map_err(fail)?;
-    let foreign: i64 = connection
-        .query_row(
-            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'audit_entries'",
-            [],
-            |row| row.get(0),
-        )
-        .map_err(fail)?;
-    if foreign > 0 {
-        return Err(StoreError::Corrupt {
-            path: path.to_owned(),
-            cause: "it is the Python cMCP's audit database; keep it as it is and give this gateway another `audit_db_path`".to_owned(),
-        });
-    }
     connection.execute_batch(TABLES).map_err(fail)?;
     // Written even when unchanged, so that the write-ahead log exists from here on.
     connection

@@ -1,7 +1,10 @@
+mod damage;
+
 use super::*;
 
+/// In memory where there is such a folder: some tests open thousands of databases.
 fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().unwrap()
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 fn log_row() -> Row<'static> {
@@ -104,6 +107,69 @@ fn a_newer_format_is_refused_by_name() {
     );
 }
 
+// L24
+#[test]
+fn a_reader_refuses_a_newer_format_and_what_is_no_log_at_all() {
+    let folder = folder();
+    let path = folder.path().join("audit.db");
+    drop(Store::open(&path).unwrap());
+    Reader::open(&path).unwrap();
+    let version = |to| {
+        let order = format!("PRAGMA user_version = {to}");
+        Connection::open(&path).unwrap().execute_batch(&order).unwrap();
+        Reader::open(&path).unwrap_err()
+    };
+    let error = version(2);
+    assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error}");
+    let error = version(0);
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+// L22
+#[test]
+fn a_reader_that_stops_taking_entries_holds_up_no_other() {
+    let folder = folder();
+    let path = folder.path().join("audit.db");
+    let mut store = Store::open(&path).unwrap();
+    let body = vec![b'x'; 1 << 16];
+    let entry = |seq| Row::Entry {
+        log: 1,
+        seq,
+        body: &body,
+        salts: None,
+    };
+    let rows: Vec<_> = std::iter::once(log_row()).chain((0..16).map(entry)).collect();
+    store.write(&rows).unwrap();
+    let reader = std::sync::Arc::new(Reader::open(&path).unwrap());
+    let (stopped, is_stopped) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let slow = std::sync::Arc::clone(&reader);
+    let reading = std::thread::spawn(move || {
+        let mut taken = 0;
+        let read = slow.entries(1, &mut |_| {
+            taken += 1;
+            if taken == 10 {
+                stopped.send(()).unwrap();
+                may_go_on.recv().unwrap();
+            }
+            Ok::<(), ()>(())
+        });
+        read.unwrap().unwrap();
+        taken
+    });
+    is_stopped.recv().unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        done.send(reader.log("a").unwrap().is_some()).unwrap();
+    });
+    let other = is_done.recv_timeout(std::time::Duration::from_secs(10));
+    assert_eq!(other, Ok(true), "another reader waits for the slow one");
+    // What is written in the meantime is not part of what is being read.
+    store.write(&[entry(16)]).unwrap();
+    go_on.send(()).unwrap();
+    assert_eq!(reading.join().unwrap(), 16);
+}
+
 #[test]
 fn a_file_that_is_no_database_is_refused_and_kept() {
     let folder = folder();
@@ -200,4 +266,12 @@ fn blocks_and_marks_survive() {
         (marks[0].sensitivity.as_str(), marks[0].resets),
         ("hipaa_phi", 2)
     );
+}
+
+impl Store {
+    /// Makes a checkpoint due after this many pages, so that a small log has some.
+    pub(crate) fn checkpoint_after(&self, pages: u32) {
+        let order = format!("PRAGMA wal_autocheckpoint = {pages}");
+        self.connection.execute_batch(&order).unwrap();
+    }
 }

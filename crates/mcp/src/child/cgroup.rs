@@ -9,25 +9,32 @@ use std::{
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::ChildLimits;
+use super::{ChildLimits, plan::Means};
 
 /// The control groups made for one server.
 #[derive(Debug)]
 pub(super) struct Groups {
     pub(super) paths: Vec<PathBuf>,
-    /// Whether one of them bounds memory.
-    pub(super) memory: bool,
-    /// Whether one of them bounds the number of processes.
-    pub(super) processes: bool,
+    /// What bounds memory: one of them, or nothing yet.
+    pub(super) memory: Means,
+    /// What bounds the number of processes.
+    pub(super) processes: Means,
 }
 
 impl Groups {
     /// Makes what can be made. Nothing here is an error: what is missing is reported as missing.
     pub(super) fn create(limits: &ChildLimits) -> Self {
-        let mut groups = Self { paths: Vec::new(), memory: false, processes: false };
+        let mut groups = Self {
+            paths: Vec::new(),
+            memory: Means::None,
+            processes: Means::None,
+        };
         let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let places: Vec<Place> = mounts.lines().filter_map(|m| Place::of(m, &membership)).collect();
+        let places: Vec<Place> = mounts
+            .lines()
+            .filter_map(|m| Place::of(m, &membership))
+            .collect();
         for place in &places {
             groups.add(place, limits);
         }
@@ -46,28 +53,27 @@ impl Groups {
             return;
         }
         let set = |file: &str, value: u64| fs::write(path.join(file), value.to_string()).is_ok();
-        let (memory, processes) = match place.version {
-            CgroupVersion::V1 => (
-                !self.memory && set("memory.limit_in_bytes", limits.memory),
-                !self.processes && set("pids.max", limits.processes),
-            ),
-            CgroupVersion::V2 => (
-                !self.memory && set("memory.max", limits.memory),
-                !self.processes && set("pids.max", limits.processes),
-            ),
+        let memory_file = match place.version {
+            CgroupVersion::V1 => "memory.limit_in_bytes",
+            CgroupVersion::V2 => "memory.max",
         };
+        let memory = set(memory_file, limits.memory);
+        let processes = set("pids.max", limits.processes);
         if memory && place.version == CgroupVersion::V2 {
             // Not every kernel has these; the bound above holds without them.
             let _ = set("memory.swap.max", 0);
             let _ = set("memory.oom.group", 1);
         }
-        let kills = path.join(KILL).exists();
-        if !(memory || processes || kills) {
+        if !(memory || processes || path.join(KILL).exists()) {
             let _ = fs::remove_dir(&path);
             return;
         }
-        self.memory |= memory;
-        self.processes |= processes;
+        if memory {
+            self.memory = Means::Cgroup;
+        }
+        if processes {
+            self.processes = Means::Cgroup;
+        }
         self.paths.push(path);
     }
 
@@ -103,7 +109,9 @@ fn kill_one_by_one(path: &Path) {
 
 fn members(path: &Path) -> Vec<Pid> {
     let list = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
-    list.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)).collect()
+    list.lines()
+        .filter_map(|line| Pid::from_raw(line.parse().ok()?))
+        .collect()
 }
 
 /// Removes what supervisors that were killed have left behind.
@@ -140,7 +148,9 @@ impl Place {
         let (version, controllers) = match (kind.next()?, kind.nth(1)?) {
             ("cgroup2", _) => (CgroupVersion::V2, ""),
             ("cgroup", options) => {
-                let wanted = options.split(',').find(|name| ["memory", "pids"].contains(name))?;
+                let wanted = options
+                    .split(',')
+                    .find(|name| ["memory", "pids"].contains(name))?;
                 (CgroupVersion::V1, wanted)
             }
             _ => return None,
@@ -155,7 +165,10 @@ impl Place {
             ours.then_some(path)
         })?;
         let below = Path::new(own).strip_prefix(root).ok()?;
-        Some(Self { version, directory: Path::new(point).join(below) })
+        Some(Self {
+            version,
+            directory: Path::new(point).join(below),
+        })
     }
 }
 

@@ -9,7 +9,9 @@ use std::{
 
 use rustix::{
     io::Errno,
-    process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal, wait},
+    process::{
+        Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal, wait,
+    },
 };
 
 use super::cgroup;
@@ -61,11 +63,17 @@ impl Process {
         let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
         let parent = fields.nth(1)?.parse().ok()?;
         let started = fields.nth(17)?.parse().ok()?;
-        Some(Self { pid, parent, started })
+        Some(Self {
+            pid,
+            parent,
+            started,
+        })
     }
 
     fn kill(self) {
-        let Ok(handle) = pidfd_open(self.pid, PidfdFlags::empty()) else { return };
+        let Ok(handle) = pidfd_open(self.pid, PidfdFlags::empty()) else {
+            return;
+        };
         // The number may have passed to a stranger since it was read.
         if Self::read(self.pid).is_some_and(|now| now.started == self.started) {
             let _ = pidfd_send_signal(&handle, Signal::KILL);
@@ -76,8 +84,10 @@ impl Process {
 fn below_us() -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let all: Vec<Process> =
-        numbers.filter_map(Pid::from_raw).filter_map(Process::read).collect();
+    let all: Vec<Process> = numbers
+        .filter_map(Pid::from_raw)
+        .filter_map(Process::read)
+        .collect();
     let mut found: Vec<Process> = Vec::new();
     let mut parents = vec![rustix::process::getpid().as_raw_nonzero().get()];
     while let Some(parent) = parents.pop() {

@@ -28,7 +28,9 @@ impl EnvValue {
 #[must_use]
 pub fn is_forbidden_variable(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    FORBIDDEN_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
+    FORBIDDEN_PREFIXES
+        .iter()
+        .any(|prefix| upper.starts_with(prefix))
         || FORBIDDEN.contains(&upper.as_str())
 }
 
@@ -36,9 +38,12 @@ pub fn is_forbidden_variable(name: &str) -> bool {
 pub(super) fn check(env: &[(String, EnvValue)]) -> Result<(), SpawnError> {
     let mut seen = BTreeSet::new();
     for (name, value) in env {
-        let malformed = name.is_empty() || name.contains(['=', '\0']) || value.expose().contains('\0');
+        let malformed =
+            name.is_empty() || name.contains(['=', '\0']) || value.expose().contains('\0');
         if malformed || !seen.insert(name) {
-            return Err(SpawnError::MalformedVariable { name: name.replace('\0', "") });
+            return Err(SpawnError::MalformedVariable {
+                name: name.replace('\0', ""),
+            });
         }
         if is_forbidden_variable(name) {
             return Err(SpawnError::ForbiddenVariable { name: name.clone() });
@@ -48,14 +53,27 @@ pub(super) fn check(env: &[(String, EnvValue)]) -> Result<(), SpawnError> {
 }
 
 /// The variables that have a value even if nobody names one.
-pub(super) const FIXED: [(&str, &str); 4] =
-    [("PATH", PATH), ("HOME", "/nonexistent"), ("LANG", "C.UTF-8"), ("TZ", "UTC")];
+pub(super) const FIXED: [(&str, &str); 4] = [
+    ("PATH", PATH),
+    ("HOME", "/nonexistent"),
+    ("LANG", "C.UTF-8"),
+    ("TZ", "UTC"),
+];
 /// Where programs are looked for.
 pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Whole families: the dynamic loaders, and interpreters that read everything from them.
-const FORBIDDEN_PREFIXES: [&str; 9] =
-    ["LD_", "DYLD_", "RUBY", "PERL5", "LUA_", "BASH_FUNC_", "COR_", "CORECLR_", "NPM_CONFIG_"];
+const FORBIDDEN_PREFIXES: [&str; 9] = [
+    "LD_",
+    "DYLD_",
+    "RUBY",
+    "PERL5",
+    "LUA_",
+    "BASH_FUNC_",
+    "COR_",
+    "CORECLR_",
+    "NPM_CONFIG_",
+];
 
 const FORBIDDEN: [&str; 38] = [
     "BASHOPTS",

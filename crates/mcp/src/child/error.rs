@@ -53,7 +53,9 @@ pub enum SpawnError {
         path: PathBuf,
     },
     /// The file is not the approved one.
-    #[error("`{path}` has the digest sha256:{actual}, approved is sha256:{expected}; approve it again if the change is yours")]
+    #[error(
+        "`{path}` has the digest sha256:{actual}, approved is sha256:{expected}; approve it again if the change is yours"
+    )]
     Digest {
         /// The file.
         path: PathBuf,
@@ -69,7 +71,9 @@ pub enum SpawnError {
         path: PathBuf,
     },
     /// The first line names no interpreter that can be measured.
-    #[error("the first line of `{path}` does not name an interpreter by absolute path or by `/usr/bin/env NAME`")]
+    #[error(
+        "the first line of `{path}` does not name an interpreter by absolute path or by `/usr/bin/env NAME`"
+    )]
     Shebang {
         /// The script.
         path: PathBuf,
@@ -105,7 +109,9 @@ pub enum SpawnError {
         errno: i32,
     },
     /// The supervising process said nothing that could be understood.
-    #[error("the supervisor ended without a report; it must be this program's own supervising command")]
+    #[error(
+        "the supervisor ended without a report; it must be this program's own supervising command"
+    )]
     NoReport,
     /// The report did not come in time.
     #[error("the files were not measured within {seconds} s")]
@@ -125,9 +131,6 @@ pub enum SetupStep {
     /// A session of its own.
     #[error("session")]
     Session,
-    /// Entering the control group.
-    #[error("control group")]
-    Cgroup,
     /// Resource limits.
     #[error("resource limits")]
     Limits,
@@ -150,11 +153,17 @@ pub enum SetupStep {
 
 impl SpawnError {
     pub(super) fn open(path: impl Into<PathBuf>, error: &io::Error) -> Self {
-        Self::Open { path: path.into(), errno: errno(error) }
+        Self::Open {
+            path: path.into(),
+            errno: errno(error),
+        }
     }
 
     pub(super) fn setup(step: SetupStep) -> impl Fn(io::Error) -> Self {
-        move |error| Self::Setup { step, errno: errno(&error) }
+        move |error| Self::Setup {
+            step,
+            errno: errno(&error),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     fs, io,
     io::Write,
     os::{fd::AsRawFd, unix::process::CommandExt},
+    path::PathBuf,
     process::{Command, ExitCode},
 };
 
@@ -38,7 +39,7 @@ pub(super) fn run(plan: &Become) -> ExitCode {
 }
 
 fn prepare(plan: &Become) -> Result<(Opened, Starting), SpawnError> {
-    let (memory, processes) = confine(plan)?;
+    let bounds = confine(plan)?;
     let target = &plan.target;
     let pins = target.pins();
     let search = search_path();
@@ -58,57 +59,93 @@ fn prepare(plan: &Become) -> Result<(Opened, Starting), SpawnError> {
         identity: file.identity,
     };
     let files = opened.files.iter().map(file).collect();
-    let report = Starting { files, groups: plan.groups.clone(), memory, processes };
+    let report = Starting {
+        files,
+        groups: bounds.groups,
+        memory: bounds.memory,
+        processes: bounds.processes,
+    };
     Ok((opened, report))
 }
 
+/// What in the end bounds the process.
+struct Bounds {
+    groups: Vec<PathBuf>,
+    memory: Means,
+    processes: Means,
+}
+
 /// Everything that stays with the process and cannot be taken back.
-fn confine(plan: &Become) -> Result<(Means, Means), SpawnError> {
+fn confine(plan: &Become) -> Result<Bounds, SpawnError> {
     let step = |step| move |error: rustix::io::Errno| SpawnError::setup(step)(error.into());
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(step(SetupStep::DeathSignal))?;
     let supervisor = Pid::from_raw(plan.supervisor);
     if supervisor.is_none() || getppid() != supervisor {
-        return Err(SpawnError::Setup { step: SetupStep::DeathSignal, errno: 0 });
+        return Err(SpawnError::Setup {
+            step: SetupStep::DeathSignal,
+            errno: 0,
+        });
     }
     setsid().map_err(step(SetupStep::Session))?;
     umask(Mode::RWXG | Mode::RWXO);
-    for group in &plan.groups {
-        // 0 is whoever writes it.
-        fs::write(group.join("cgroup.procs"), "0").map_err(SpawnError::setup(SetupStep::Cgroup))?;
-    }
-    let means = limit(plan).map_err(step(SetupStep::Limits))?;
+    let bounds = limit(plan, enter(plan)).map_err(step(SetupStep::Limits))?;
     set_no_new_privs(true).map_err(step(SetupStep::Privileges))?;
     let directory = plan.target.cwd.as_deref().unwrap_or("/".as_ref());
     std::env::set_current_dir(directory).map_err(SpawnError::setup(SetupStep::Directory))?;
-    Ok(means)
+    Ok(bounds)
 }
 
-/// Sets the limits, and says what in the end bounds memory and the number of processes.
-fn limit(plan: &Become) -> rustix::io::Result<(Means, Means)> {
+/// Enters the control groups. One that was made but lets nobody in bounds nothing; which of them
+/// was to bound what is not known here, so limits take the place of all.
+fn enter(plan: &Become) -> Bounds {
+    // 0 is whoever writes it.
+    let enter = |group: &&PathBuf| fs::write(group.join("cgroup.procs"), "0").is_ok();
+    let groups: Vec<PathBuf> = plan.groups.iter().filter(enter).cloned().collect();
+    let (memory, processes) = if groups.len() == plan.groups.len() {
+        (plan.memory, plan.processes)
+    } else {
+        (Means::Rlimit, Means::Rlimit)
+    };
+    Bounds {
+        groups,
+        memory,
+        processes,
+    }
+}
+
+/// Sets the limits that always hold, and those that stand in for a control group.
+fn limit(plan: &Become, mut bounds: Bounds) -> rustix::io::Result<Bounds> {
     lower(Resource::Core, 0)?;
     lower(Resource::Nofile, plan.target.files)?;
-    let mut memory = plan.memory;
-    if memory == Means::Rlimit {
+    if bounds.memory == Means::Rlimit {
         // Not the address space: runtimes reserve far more of it than they ever use.
-        memory = lower(Resource::Data, plan.target.memory).map_or(Means::None, |()| Means::Rlimit);
+        let lowered = lower(Resource::Data, plan.target.memory);
+        bounds.memory = lowered.map_or(Means::None, |()| Means::Rlimit);
     }
-    let mut processes = plan.processes;
-    if processes == Means::Rlimit {
+    if bounds.processes == Means::Rlimit {
         // Counted per user, the gateway's own threads included, and not at all for the superuser.
-        processes = if getuid().is_root() {
+        bounds.processes = if getuid().is_root() {
             Means::None
         } else {
             let sum = tasks_of_user().saturating_add(plan.target.processes);
             lower(Resource::Nproc, sum).map_or(Means::None, |()| Means::Rlimit)
         };
     }
-    Ok((memory, processes))
+    Ok(bounds)
 }
 
 /// Lowers both limits; never raises one.
 fn lower(resource: Resource, to: u64) -> rustix::io::Result<()> {
-    let value = getrlimit(resource).maximum.map_or(to, |maximum| maximum.min(to));
-    setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
+    let value = getrlimit(resource)
+        .maximum
+        .map_or(to, |maximum| maximum.min(to));
+    setrlimit(
+        resource,
+        Rlimit {
+            current: Some(value),
+            maximum: Some(value),
+        },
+    )
 }
 
 fn tasks_of_user() -> u64 {
@@ -117,7 +154,9 @@ fn tasks_of_user() -> u64 {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ours = entries.filter(|entry| entry.metadata().is_ok_and(|data| data.uid() == own));
     let threads = ours.filter_map(|entry| fs::read_dir(entry.path().join("task")).ok());
-    threads.map(|tasks| u64::try_from(tasks.count()).unwrap_or_default()).sum()
+    threads
+        .map(|tasks| u64::try_from(tasks.count()).unwrap_or_default())
+        .sum()
 }
 
 /// Our environment is already the server's: this is its `PATH`.
@@ -130,8 +169,14 @@ fn search_path() -> String {
 fn become_server(plan: &Become, opened: &Opened) -> SpawnError {
     // The descriptor closes itself on exec, after the kernel has followed this name to it.
     let descriptor = format!("/proc/self/fd/{}", opened.program.as_raw_fd());
-    let error = Command::new(descriptor).arg0(&opened.name).args(&opened.args).exec();
-    SpawnError::Exec { path: plan.target.command.clone(), errno: errno(&error) }
+    let error = Command::new(descriptor)
+        .arg0(&opened.name)
+        .args(&opened.args)
+        .exec();
+    SpawnError::Exec {
+        path: plan.target.command.clone(),
+        errno: errno(&error),
+    }
 }
 
 fn say(report: &Report) -> io::Result<()> {

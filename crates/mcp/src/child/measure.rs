@@ -47,9 +47,13 @@ pub(super) struct Measured {
 impl Target<'_> {
     /// Measures every file and compares it with its pin.
     pub(super) fn open(&self) -> Result<Opened, SpawnError> {
-        let mut named = [self.command].into_iter().chain(self.pins.iter().map(|pin| &*pin.path));
+        let mut named = [self.command]
+            .into_iter()
+            .chain(self.pins.iter().map(|pin| &*pin.path));
         if let Some(path) = named.find(|path| !path.is_absolute()) {
-            return Err(SpawnError::Relative { path: path.to_owned() });
+            return Err(SpawnError::Relative {
+                path: path.to_owned(),
+            });
         }
         if let Some(index) = self.args.iter().position(|arg| arg.contains('\0')) {
             return Err(SpawnError::Argument { index });
@@ -67,25 +71,40 @@ impl Target<'_> {
                 let (path, arguments) = line.resolve(self.command, self.search)?;
                 let (program, start) = open(&path)?;
                 if start.starts_with(b"#!") {
-                    return Err(SpawnError::Shebang { path: self.command.to_owned() });
+                    return Err(SpawnError::Shebang {
+                        path: self.command.to_owned(),
+                    });
                 }
                 check_binary(&start, &path)?;
                 files.push(self.measure(&program, &path, FileRole::Interpreter)?);
                 files.push(self.measure(&command, self.command, FileRole::Script)?);
                 let script = [self.command.into()];
                 let arguments = arguments.into_iter().map(OsString::from);
-                (program, path.into(), arguments.chain(script).chain(own).collect())
+                (
+                    program,
+                    path.into(),
+                    arguments.chain(script).chain(own).collect(),
+                )
             }
         };
         self.measure_arguments(&mut files)?;
         self.measure_pins(&mut files)?;
-        Ok(Opened { program, name, args, files })
+        Ok(Opened {
+            program,
+            name,
+            args,
+            files,
+        })
     }
 
     /// Arguments that name programs: an interpreter's script stands there.
     fn measure_arguments(&self, files: &mut Vec<Measured>) -> Result<(), SpawnError> {
         let base = self.cwd.unwrap_or(Path::new("/"));
-        for arg in self.args.iter().filter(|arg| !arg.is_empty() && !arg.starts_with('-')) {
+        for arg in self
+            .args
+            .iter()
+            .filter(|arg| !arg.is_empty() && !arg.starts_with('-'))
+        {
             let path = base.join(arg);
             let known = files.iter().any(|file| file.measured.path == path);
             if known || !is_program(&path) {
@@ -113,7 +132,9 @@ impl Target<'_> {
         let identity = Identity::of(&file.metadata().map_err(failed)?);
         let digest = digest(file).map_err(failed)?;
         if Identity::of(&file.metadata().map_err(failed)?) != identity {
-            return Err(SpawnError::Changed { path: path.to_owned() });
+            return Err(SpawnError::Changed {
+                path: path.to_owned(),
+            });
         }
         let mut pins = self.pins.iter().filter(|pin| pin.path == path).peekable();
         let pinned = pins.peek().is_some();
@@ -124,7 +145,12 @@ impl Target<'_> {
                 actual: hex(&digest),
             });
         }
-        let measured = MeasuredFile { path: path.to_owned(), digest, role, pinned };
+        let measured = MeasuredFile {
+            path: path.to_owned(),
+            digest,
+            role,
+            pinned,
+        };
         Ok(Measured { measured, identity })
     }
 }
@@ -140,15 +166,22 @@ impl Shebang {
     /// The interpreter to run. `env` itself is left out: it would look `PATH` up once more, after
     /// the measuring.
     fn resolve(self, script: &Path, search: &str) -> Result<(PathBuf, Vec<String>), SpawnError> {
-        let malformed = || SpawnError::Shebang { path: script.to_owned() };
-        let Self { interpreter, arguments } = self;
+        let malformed = || SpawnError::Shebang {
+            path: script.to_owned(),
+        };
+        let Self {
+            interpreter,
+            arguments,
+        } = self;
         if !interpreter.is_absolute() {
             return Err(malformed());
         }
         if interpreter.file_name() != Some("env".as_ref()) {
             return Ok((interpreter, arguments));
         }
-        let mut words = arguments.iter().flat_map(|arg| arg.split_ascii_whitespace());
+        let mut words = arguments
+            .iter()
+            .flat_map(|arg| arg.split_ascii_whitespace());
         let mut name = words.next().ok_or_else(malformed)?;
         if name == "-S" {
             name = words.next().ok_or_else(malformed)?;
@@ -163,15 +196,21 @@ impl Shebang {
         }
         let mut places = search.split(':').map(|place| Path::new(place).join(&name));
         let found = places.find(|place| place.is_absolute() && is_executable(place));
-        let missing = || SpawnError::InterpreterNotFound { name: name.display().to_string() };
+        let missing = || SpawnError::InterpreterNotFound {
+            name: name.display().to_string(),
+        };
         Ok((found.ok_or_else(missing)?, rest))
     }
 }
 
 /// Splits the first line as Linux does: the interpreter, and the rest as one argument.
 fn shebang(start: &[u8], path: &Path) -> Result<Option<Shebang>, SpawnError> {
-    let Some(line) = start.strip_prefix(b"#!") else { return Ok(None) };
-    let malformed = || SpawnError::Shebang { path: path.to_owned() };
+    let Some(line) = start.strip_prefix(b"#!") else {
+        return Ok(None);
+    };
+    let malformed = || SpawnError::Shebang {
+        path: path.to_owned(),
+    };
     let line = match line.iter().position(|&byte| byte == b'\n') {
         Some(end) => line.get(..end).unwrap_or_default(),
         None if start.len() < LONGEST_FIRST_LINE => line,
@@ -180,8 +219,15 @@ fn shebang(start: &[u8], path: &Path) -> Result<Option<Shebang>, SpawnError> {
     let line = std::str::from_utf8(line).map_err(|_| malformed())?.trim();
     let (interpreter, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
     let rest = rest.trim();
-    let arguments = if rest.is_empty() { Vec::new() } else { vec![rest.to_owned()] };
-    Ok(Some(Shebang { interpreter: interpreter.into(), arguments }))
+    let arguments = if rest.is_empty() {
+        Vec::new()
+    } else {
+        vec![rest.to_owned()]
+    };
+    Ok(Some(Shebang {
+        interpreter: interpreter.into(),
+        arguments,
+    }))
 }
 
 // What the kernel cannot run the C library hands to a shell, measured or not.
@@ -189,7 +235,9 @@ fn check_binary(start: &[u8], path: &Path) -> Result<(), SpawnError> {
     if start.starts_with(b"\x7fELF") {
         Ok(())
     } else {
-        Err(SpawnError::NotAProgram { path: path.to_owned() })
+        Err(SpawnError::NotAProgram {
+            path: path.to_owned(),
+        })
     }
 }
 
@@ -200,11 +248,16 @@ fn open(path: &Path) -> Result<(File, Vec<u8>), SpawnError> {
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
     let file = File::from(file);
     if !file.metadata().map_err(failed)?.is_file() {
-        return Err(SpawnError::NotAFile { path: path.to_owned() });
+        return Err(SpawnError::NotAFile {
+            path: path.to_owned(),
+        });
     }
     let mut start = Vec::new();
     let limit = u64::try_from(LONGEST_FIRST_LINE).unwrap_or(u64::MAX);
-    (&file).take(limit).read_to_end(&mut start).map_err(failed)?;
+    (&file)
+        .take(limit)
+        .read_to_end(&mut start)
+        .map_err(failed)?;
     Ok((file, start))
 }
 
@@ -226,7 +279,9 @@ fn digest(file: &File) -> io::Result<[u8; 32]> {
 
 /// Whether an argument names something that is run rather than worked on.
 fn is_program(path: &Path) -> bool {
-    let Ok(metadata) = path.metadata() else { return false };
+    let Ok(metadata) = path.metadata() else {
+        return false;
+    };
     if !metadata.is_file() {
         return false;
     }
@@ -242,7 +297,9 @@ fn is_executable(path: &Path) -> bool {
 
 pub(super) fn hex(digest: &[u8; 32]) -> String {
     let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// What Linux reads of a script's first line.

@@ -111,7 +111,9 @@ impl Plan {
     /// Reads the one argument; `None` when it is not one, or not a plan.
     pub(super) fn from_args(args: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let mut args = args.into_iter();
-        let (only, None) = (args.next()?, args.next()) else { return None };
+        let (only, None) = (args.next()?, args.next()) else {
+            return None;
+        };
         let value = parse(only.to_str()?.as_bytes(), &Limits::DOCUMENT).ok()?;
         from_value(&value).ok()
     }
@@ -126,7 +128,9 @@ impl Report {
     /// One line, its end included.
     pub(super) fn to_line(&self) -> Vec<u8> {
         // Paths that are not UTF-8 cannot be named in a plan, so every report can be written.
-        let text = to_value(self).map(|value| value.to_vec()).unwrap_or_default();
+        let text = to_value(self)
+            .map(|value| value.to_vec())
+            .unwrap_or_default();
         [PREFIX, &text, b"\n"].concat()
     }
 
@@ -139,18 +143,28 @@ impl Report {
 
 impl Target {
     pub(super) fn pins(&self) -> Vec<FilePin> {
-        let pin = |pin: &Pin| FilePin { path: pin.path.clone(), digest: pin.digest };
+        let pin = |pin: &Pin| FilePin {
+            path: pin.path.clone(),
+            digest: pin.digest,
+        };
         self.pins.iter().map(pin).collect()
     }
 
     pub(super) fn limits(&self) -> ChildLimits {
-        ChildLimits { memory: self.memory, processes: self.processes, files: self.files }
+        ChildLimits {
+            memory: self.memory,
+            processes: self.processes,
+            files: self.files,
+        }
     }
 }
 
 impl Starting {
     pub(super) fn confinement(&self) -> Confinement {
-        Confinement { memory: self.memory.into(), processes: self.processes.into() }
+        Confinement {
+            memory: self.memory.into(),
+            processes: self.processes.into(),
+        }
     }
 }
 
@@ -177,14 +191,28 @@ impl From<FileRole> for Role {
 
 impl From<FileReport> for (MeasuredFile, Identity) {
     fn from(report: FileReport) -> Self {
-        let FileReport { path, digest, role, pinned, identity } = report;
+        let FileReport {
+            path,
+            digest,
+            role,
+            pinned,
+            identity,
+        } = report;
         let role = match role {
             Role::Executable => FileRole::Executable,
             Role::Interpreter => FileRole::Interpreter,
             Role::Script => FileRole::Script,
             Role::Argument => FileRole::Argument,
         };
-        (MeasuredFile { path, digest, role, pinned }, identity)
+        (
+            MeasuredFile {
+                path,
+                digest,
+                role,
+                pinned,
+            },
+            identity,
+        )
     }
 }
 

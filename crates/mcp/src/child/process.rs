@@ -51,9 +51,14 @@ impl Started {
             program: launcher.program.clone(),
             errno: errno(error),
         };
-        let mut supervisor =
-            spawner::spawn(command(spawn, launcher)?).await.map_err(|e| failed(&e))?;
-        let pipes = (supervisor.stdin.take(), supervisor.stdout.take(), supervisor.stderr.take());
+        let mut supervisor = spawner::spawn(command(spawn, launcher)?)
+            .await
+            .map_err(|e| failed(&e))?;
+        let pipes = (
+            supervisor.stdin.take(),
+            supervisor.stdout.take(),
+            supervisor.stderr.take(),
+        );
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             spawner::ask_to_end(&supervisor);
             return Err(SpawnError::NoReport);
@@ -61,21 +66,54 @@ impl Started {
         let mut stderr = BufReader::new(stderr);
         let starting = match timeout(REPORT_WITHIN, report(&mut stderr)).await {
             Ok(Ok(starting)) => starting,
-            failure => {
+            Ok(Err(refused)) => {
                 spawner::ask_to_end(&supervisor);
-                let slow = SpawnError::Slow { seconds: REPORT_WITHIN.as_secs() };
-                return Err(failure.map_or(slow, |refused| refused.err().unwrap_or(SpawnError::NoReport)));
+                return Err(refused);
+            }
+            Err(_) => {
+                spawner::ask_to_end(&supervisor);
+                return Err(SpawnError::Slow {
+                    seconds: REPORT_WITHIN.as_secs(),
+                });
             }
         };
+        Ok(Self::new(supervisor, (stdin, stdout, stderr), starting))
+    }
+
+    fn new(
+        supervisor: Child,
+        (stdin, stdout, stderr): (ChildStdin, ChildStdout, BufReader<ChildStderr>),
+        starting: Starting,
+    ) -> Self {
         let confinement = starting.confinement();
-        let Starting { files, groups, memory: _, processes: _ } = starting;
+        let Starting {
+            files,
+            groups,
+            memory: _,
+            processes: _,
+        } = starting;
         let measured: Vec<(MeasuredFile, Identity)> = files.into_iter().map(Into::into).collect();
-        let identities = measured.iter().map(|(file, id)| (file.path.clone(), *id)).collect();
+        let identities = measured
+            .iter()
+            .map(|(file, id)| (file.path.clone(), *id))
+            .collect();
         let tail = Arc::new(Mutex::new(Tail::default()));
         let drain = tokio::spawn(drain(stderr, Arc::clone(&tail)));
-        let process = Process { supervisor, groups, identities, tail, drain };
+        let process = Process {
+            supervisor,
+            groups,
+            identities,
+            tail,
+            drain,
+        };
         let files = measured.into_iter().map(|(file, _)| file).collect();
-        Ok(Self { process, stdin, stdout, files, confinement })
+        Self {
+            process,
+            stdin,
+            stdout,
+            files,
+            confinement,
+        }
     }
 }
 
@@ -143,7 +181,10 @@ impl Drop for Process {
 }
 
 fn command(spawn: &Spawn, launcher: &Launcher) -> Result<Command, SpawnError> {
-    let pin = |pin: &super::FilePin| Pin { path: pin.path.clone(), digest: pin.digest };
+    let pin = |pin: &super::FilePin| Pin {
+        path: pin.path.clone(),
+        digest: pin.digest,
+    };
     let plan = Plan::Watch(Watch {
         gateway: rustix::process::getpid().as_raw_nonzero().get(),
         launcher: launcher.args.clone(),
@@ -159,15 +200,24 @@ fn command(spawn: &Spawn, launcher: &Launcher) -> Result<Command, SpawnError> {
         },
     });
     if !launcher.program.is_absolute() {
-        return Err(SpawnError::Relative { path: launcher.program.clone() });
+        return Err(SpawnError::Relative {
+            path: launcher.program.clone(),
+        });
     }
     let mut command = Command::new(&launcher.program);
-    command.args(&launcher.args).arg(plan.to_arg()?).current_dir("/").env_clear();
+    command
+        .args(&launcher.args)
+        .arg(plan.to_arg()?)
+        .current_dir("/")
+        .env_clear();
     command.envs(environment::FIXED);
     command.envs(spawn.env.iter().map(|(name, value)| (name, value.expose())));
     // A terminal's interrupt is the gateway's to handle.
     command.process_group(0);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     Ok(command)
 }
 
@@ -192,9 +242,17 @@ struct Tail {
 
 impl Tail {
     fn push(&mut self, bytes: &[u8]) {
-        self.total = self.total.saturating_add(bytes.len().try_into().unwrap_or(u64::MAX));
-        let fresh = bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default();
-        let surplus = self.bytes.len().saturating_add(fresh.len()).saturating_sub(KEPT);
+        self.total = self
+            .total
+            .saturating_add(bytes.len().try_into().unwrap_or(u64::MAX));
+        let fresh = bytes
+            .get(bytes.len().saturating_sub(KEPT)..)
+            .unwrap_or_default();
+        let surplus = self
+            .bytes
+            .len()
+            .saturating_add(fresh.len())
+            .saturating_sub(KEPT);
         self.bytes.drain(..surplus.min(self.bytes.len()));
         self.bytes.extend_from_slice(fresh);
     }
@@ -205,7 +263,9 @@ async fn drain(mut stderr: BufReader<ChildStderr>, tail: Arc<Mutex<Tail>>) {
     let mut buffer = vec![0; 16 << 10];
     while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
         let read = buffer.get(..count).unwrap_or_default();
-        tail.lock().unwrap_or_else(PoisonError::into_inner).push(read);
+        tail.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(read);
     }
 }
 

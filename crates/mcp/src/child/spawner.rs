@@ -4,6 +4,7 @@
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         OnceLock,
         mpsc::{self, Sender},
@@ -27,9 +28,16 @@ struct Job {
 /// Starts a command on the lasting thread.
 pub(super) async fn spawn(command: Command) -> io::Result<Child> {
     let (reply, started) = oneshot::channel();
-    let job = Job { command, runtime: Handle::current(), reply };
+    let job = Job {
+        command,
+        runtime: Handle::current(),
+        reply,
+    };
     let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-    thread_of_process().ok_or_else(gone)?.send(job).map_err(|_| gone())?;
+    thread_of_process()
+        .ok_or_else(gone)?
+        .send(job)
+        .map_err(|_| gone())?;
     started.await.map_err(|_| gone())?
 }
 
@@ -48,14 +56,21 @@ fn thread_of_process() -> Option<&'static Sender<Job>> {
         let body = move || {
             for mut job in queue {
                 let _runtime = job.runtime.enter();
-                let unclaimed = job.reply.send(job.command.spawn());
+                // A runtime that is just ending may panic. Were that to end this thread, every
+                // server would go with it.
+                let spawn = AssertUnwindSafe(|| job.command.spawn());
+                let spawned = catch_unwind(spawn);
+                let spawned = spawned.unwrap_or(Err(io::ErrorKind::Interrupted.into()));
+                let unclaimed = job.reply.send(spawned);
                 // The one who asked has gone meanwhile.
                 if let Err(Ok(child)) = unclaimed {
                     ask_to_end(&child);
                 }
             }
         };
-        let thread = thread::Builder::new().name("child-spawner".to_owned()).spawn(body);
+        let thread = thread::Builder::new()
+            .name("child-spawner".to_owned())
+            .spawn(body);
         thread.is_ok().then_some(jobs)
     };
     THREAD.get_or_init(start).as_ref()

@@ -11,8 +11,8 @@ use std::{
 };
 
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitStatus, getpid, getppid, kill_process,
-    kill_process_group, set_child_subreaper, set_parent_process_death_signal, setrlimit,
+    Pid, Resource, Rlimit, Signal, WaitStatus, getpid, getppid, kill_process, kill_process_group,
+    set_child_subreaper, set_parent_process_death_signal, setrlimit,
 };
 use tokio::{
     runtime,
@@ -49,7 +49,10 @@ fn watch(plan: Watch) -> Result<u8, SpawnError> {
         return Ok(0);
     }
     set_child_subreaper(Some(getpid())).map_err(|e| setup(SetupStep::Subreaper)(e.into()))?;
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
     setrlimit(Resource::Core, none).map_err(|e| setup(SetupStep::Limits)(e.into()))?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -73,12 +76,18 @@ fn watch(plan: Watch) -> Result<u8, SpawnError> {
 
 /// Starts the process that becomes the server, and lets go of its pipes.
 fn start(plan: &Watch, groups: &Groups) -> Result<Pid, SpawnError> {
-    let bound = |has_group| if has_group { Means::Cgroup } else { Means::Rlimit };
+    let or_limit = |means| {
+        if means == Means::None {
+            Means::Rlimit
+        } else {
+            means
+        }
+    };
     let next = Plan::Become(Become {
         supervisor: getpid().as_raw_nonzero().get(),
         groups: groups.paths.clone(),
-        memory: bound(groups.memory),
-        processes: bound(groups.processes),
+        memory: or_limit(groups.memory),
+        processes: or_limit(groups.processes),
         target: plan.target.clone(),
     });
     let failed = SpawnError::setup(SetupStep::SecondProcess);
@@ -92,8 +101,16 @@ fn start(plan: &Watch, groups: &Groups) -> Result<Pid, SpawnError> {
     let pid = i32::try_from(server.id()).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
     // As long as we held them, the gateway would not see the server close its end.
-    let null = File::options().read(true).write(true).open("/dev/null").map_err(&failed)?;
-    for redirect in [rustix::stdio::dup2_stdin, rustix::stdio::dup2_stdout, rustix::stdio::dup2_stderr] {
+    let null = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(&failed)?;
+    for redirect in [
+        rustix::stdio::dup2_stdin,
+        rustix::stdio::dup2_stdout,
+        rustix::stdio::dup2_stderr,
+    ] {
         redirect(&null).map_err(|e| failed(e.into()))?;
     }
     Ok(pid)
@@ -131,7 +148,13 @@ impl Events {
             if let Some(code) = ended {
                 return code;
             }
-            let Self { stop, interrupt, hangup, child, gateway } = self;
+            let Self {
+                stop,
+                interrupt,
+                hangup,
+                child,
+                gateway,
+            } = self;
             let asked = async {
                 tokio::select! {
                     _ = stop.recv() => {}
@@ -176,8 +199,11 @@ fn ask(server: Pid) {
 }
 
 fn exit_code(status: WaitStatus) -> u8 {
-    let code = status.exit_status().or_else(|| Some(status.terminating_signal()?.saturating_add(128)));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+    let code = status
+        .exit_status()
+        .or_else(|| Some(status.terminating_signal()?.saturating_add(128)));
+    code.and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(u8::MAX)
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -50,14 +50,17 @@ impl Counters {
 
     /// Unique among all requests of one client, so that no two connections ever share one.
     pub(super) fn next_id(&self) -> u64 {
-        self.next_id.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+        self.next_id
+            .fetch_add(1, Ordering::Relaxed)
+            .saturating_add(1)
     }
 
     pub(super) fn notified(&self, notification: &Notification) {
-        if notification.method == "notifications/tools/list_changed" {
-            self.outdate();
-        } else {
-            self.drop_one();
+        match notification.method.as_str() {
+            "notifications/tools/list_changed" => self.outdate(),
+            // Says that we are told of changes, which are all that we act on.
+            "notifications/subscriptions/acknowledged" => {}
+            _ => self.drop_one(),
         }
     }
 
@@ -68,6 +71,11 @@ impl Counters {
             return jsonrpc::result(&request.id, b"{}");
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
-        jsonrpc::error(&request.id, Code::MethodNotFound.value(), "Method not found", None)
+        jsonrpc::error(
+            &request.id,
+            Code::MethodNotFound.value(),
+            "Method not found",
+            None,
+        )
     }
 }

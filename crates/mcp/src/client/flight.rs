@@ -22,7 +22,9 @@ pub(super) struct Flight<T> {
 
 impl<T: Clone + Send + Sync + 'static> Flight<T> {
     pub(super) fn new() -> Self {
-        Self { current: Mutex::new(None) }
+        Self {
+            current: Mutex::new(None),
+        }
     }
 
     /// Waits for the run under way, or begins one.
@@ -38,7 +40,9 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
                     let task = tokio::spawn(begin());
                     // A panic in there is a fault of ours; for the caller the server is lost.
                     let lost = |_| Err(UpstreamError::Lost { sent: false });
-                    let run = async move { task.await.unwrap_or_else(lost) }.boxed().shared();
+                    let run = async move { task.await.unwrap_or_else(lost) }
+                        .boxed()
+                        .shared();
                     current.insert(run).clone()
                 }
             }
@@ -48,7 +52,11 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
 
     /// Waits until no run is under way.
     pub(super) async fn settle(&self) {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let current = self
+            .current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if let Some(run) = current {
             let _ = run.await;
         }
@@ -60,3 +68,6 @@ impl<T> fmt::Debug for Flight<T> {
         f.debug_struct("Flight").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 mod chores;
 mod exchange;
 mod link;
+mod listen;
 mod negotiate;
 mod pool;
 mod target;
@@ -32,17 +33,13 @@ use self::{
     negotiate::{Known, Peer, is_other_era},
     pool::Pool,
 };
-use super::{
-    Timing, counters::Counters, flight::Flight, handshake, listing, outgoing,
-};
+use super::{Timing, counters::Counters, flight::Flight, handshake, listing, outgoing};
 use crate::{
     error::Code,
     headers::{self, METHOD, Mirrored, NAME},
     jsonrpc::{self, Id, Outcome},
     tls,
-    upstream::{
-        EvidenceClass, Listing, Observed, Server, ToolCall, ToolReply, UpstreamError,
-    },
+    upstream::{EvidenceClass, Listing, Observed, Server, ToolCall, ToolReply, UpstreamError},
 };
 
 pub use target::{Credential, HttpTarget, Reach, TargetError};
@@ -65,6 +62,8 @@ struct Inner {
     unreachable: AtomicBool,
     closed: AtomicBool,
     chores: Chores,
+    /// The task that hears of changes. It holds the client's inner half.
+    listener: Chores,
 }
 
 impl HttpClient {
@@ -73,10 +72,17 @@ impl HttpClient {
     /// # Errors
     /// [`TargetError::Tls`] when the pin is a placeholder.
     pub fn new(target: HttpTarget, timing: Timing) -> Result<Self, TargetError> {
-        let tls = target.tls.is_some().then(|| tls::client_config(target.pin)).transpose()?;
+        let tls = target
+            .tls
+            .is_some()
+            .then(|| tls::client_config(target.pin))
+            .transpose()?;
         let mut base = HeaderMap::new();
         base.insert(HOST, target.authority.clone());
-        base.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        base.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
         base.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         base.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         if let Some(credential) = &target.credential {
@@ -96,6 +102,7 @@ impl HttpClient {
                 unreachable: AtomicBool::new(false),
                 closed: AtomicBool::new(false),
                 chores: Chores::default(),
+                listener: Chores::default(),
             }),
         })
     }
@@ -104,7 +111,16 @@ impl HttpClient {
 impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let endpoint = self.inner.target.endpoint();
-        f.debug_struct("HttpClient").field("endpoint", &endpoint).finish_non_exhaustive()
+        f.debug_struct("HttpClient")
+            .field("endpoint", &endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for HttpClient {
+    fn drop(&mut self) {
+        self.inner.closed.store(true, Ordering::Release);
+        self.inner.listener.abort();
     }
 }
 
@@ -112,8 +128,13 @@ impl Server for HttpClient {
     fn list(&self) -> BoxFuture<'_, Result<Listing, UpstreamError>> {
         Box::pin(async {
             let within = self.inner.timing.list;
-            let late = UpstreamError::Timeout { sent: true, after: within };
-            timeout(within, self.inner.list()).await.unwrap_or(Err(late))
+            let late = UpstreamError::Timeout {
+                sent: true,
+                after: within,
+            };
+            timeout(within, self.inner.list())
+                .await
+                .unwrap_or(Err(late))
         })
     }
 
@@ -123,7 +144,10 @@ impl Server for HttpClient {
             let reply = timeout(call.deadline, self.inner.call(&call, &sent)).await;
             reply.unwrap_or_else(|_| {
                 let sent = sent.load(Ordering::Acquire);
-                Err(UpstreamError::Timeout { sent, after: call.deadline })
+                Err(UpstreamError::Timeout {
+                    sent,
+                    after: call.deadline,
+                })
             })
         })
     }
@@ -133,11 +157,17 @@ impl Server for HttpClient {
     }
 
     fn observed(&self) -> Observed {
-        let Inner { target, counters, .. } = &*self.inner;
+        let Inner {
+            target, counters, ..
+        } = &*self.inner;
         let pinned = target.tls.is_some() && target.pin.is_pinned();
         Observed {
             endpoint: target.endpoint.clone(),
-            evidence: if pinned { EvidenceClass::TlsPinned } else { EvidenceClass::HashOnly },
+            evidence: if pinned {
+                EvidenceClass::TlsPinned
+            } else {
+                EvidenceClass::HashOnly
+            },
             version: self.inner.known().last,
             files: Vec::new(),
             confinement: None,
@@ -152,6 +182,7 @@ impl Server for HttpClient {
             if !self.inner.closed.swap(true, Ordering::AcqRel) {
                 self.inner.end_session().await;
             }
+            self.inner.listener.end().await;
             self.inner.chores.end().await;
             self.inner.pool.clear();
         })
@@ -179,7 +210,8 @@ impl Inner {
     }
 
     async fn list_from(self: &Arc<Self>, peer: &Arc<Peer>) -> Result<Listing, UpstreamError> {
-        let mut listing = listing::list(&Listed { inner: self, peer }, self.counters.generation()).await?;
+        let mut listing =
+            listing::list(&Listed { inner: self, peer }, self.counters.generation()).await?;
         if peer.version.is_modern() {
             self.remember_mirrored(&mut listing.tools);
         }
@@ -191,7 +223,10 @@ impl Inner {
         let mut all = HashMap::new();
         tools.retain(|tool| {
             let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
-            match tool.get("inputSchema").map_or(Ok(Vec::new()), headers::mirrored) {
+            match tool
+                .get("inputSchema")
+                .map_or(Ok(Vec::new()), headers::mirrored)
+            {
                 Ok(mirrored) if mirrored.is_empty() => true,
                 Ok(mirrored) => {
                     all.insert(name.to_owned(), mirrored.into());
@@ -206,7 +241,11 @@ impl Inner {
         *self.mirrored.lock().unwrap_or_else(PoisonError::into_inner) = all;
     }
 
-    async fn call(self: &Arc<Self>, call: &ToolCall, sent: &AtomicBool) -> Result<ToolReply, UpstreamError> {
+    async fn call(
+        self: &Arc<Self>,
+        call: &ToolCall,
+        sent: &AtomicBool,
+    ) -> Result<ToolReply, UpstreamError> {
         let first = self.attempt(call, sent).await;
         let outcome = match first {
             Err(Failure::NotRun(_)) => {
@@ -217,29 +256,58 @@ impl Inner {
         };
         match outcome {
             Ok(Outcome::Result { value, bytes }) => Ok(ToolReply::Result { bytes, value }),
-            Ok(Outcome::Error { code, message, bytes, data: _ }) => {
-                Ok(ToolReply::Error { code, message, bytes })
-            }
+            Ok(Outcome::Error {
+                code,
+                message,
+                bytes,
+                data: _,
+            }) => Ok(ToolReply::Error {
+                code,
+                message,
+                bytes,
+            }),
             Err(Failure::NotRun(error) | Failure::Final(error)) => Err(error),
         }
     }
 
-    async fn attempt(self: &Arc<Self>, call: &ToolCall, sent: &AtomicBool) -> Result<Outcome, Failure> {
+    async fn attempt(
+        self: &Arc<Self>,
+        call: &ToolCall,
+        sent: &AtomicBool,
+    ) -> Result<Outcome, Failure> {
         let peer = self.peer().await.map_err(Failure::Final)?;
         let params = outgoing::call_params(call, peer.version).map_err(Failure::Final)?;
         let mut headers = self.headers(Some(&peer));
         if peer.version.is_modern() {
             headers.insert(METHOD, HeaderValue::from_static(CALL));
             headers.insert(NAME, headers::encode(&call.name));
-            headers.extend(self.mirror(call).into_iter().map(|(name, value)| (Some(name), value)));
+            headers.extend(
+                self.mirror(call)
+                    .into_iter()
+                    .map(|(name, value)| (Some(name), value)),
+            );
         }
-        if call.listed.is_some_and(|listed| listed != self.counters.generation()) {
+        if call
+            .listed
+            .is_some_and(|listed| listed != self.counters.generation())
+        {
             return Err(Failure::Final(UpstreamError::Stale));
         }
         let id = Id::from(self.counters.next_id());
         let body = jsonrpc::request(&id, CALL, Some(&params));
-        let mut cancel = Cancel { inner: self, peer: &peer, id: id.clone(), sent, answered: false };
-        let question = Question { id, headers, body, max_bytes: call.max_bytes };
+        let mut cancel = Cancel {
+            inner: self,
+            peer: &peer,
+            id: id.clone(),
+            sent,
+            answered: false,
+        };
+        let question = Question {
+            id,
+            headers,
+            body,
+            max_bytes: call.max_bytes,
+        };
         let answered = self.ask(question, Some(&peer), sent).await;
         cancel.answered = true;
         let outcome = self.judge(CALL, answered.map_err(Failure::Final)?, &peer);
@@ -285,7 +353,9 @@ impl Inner {
         }
         match answered.outcome {
             Some(outcome @ Outcome::Result { .. }) if answered.status.is_success() => Ok(outcome),
-            None | Some(Outcome::Result { .. }) => Err(Failure::Final(UpstreamError::Status { status })),
+            None | Some(Outcome::Result { .. }) => {
+                Err(Failure::Final(UpstreamError::Status { status }))
+            }
             Some(Outcome::Error { code, message, .. })
                 if code == Code::UnsupportedVersion.value()
                     || (code == Code::HeaderMismatch.value() && peer.version.is_modern()) =>
@@ -294,7 +364,11 @@ impl Inner {
                     self.forget(peer);
                 }
                 let message = handshake::shorten(&message);
-                Err(Failure::NotRun(UpstreamError::Rpc { method, code, message }))
+                Err(Failure::NotRun(UpstreamError::Rpc {
+                    method,
+                    code,
+                    message,
+                }))
             }
             Some(error @ Outcome::Error { .. }) => Ok(error),
         }
@@ -320,18 +394,32 @@ impl listing::Pages for Listed<'_> {
         self.peer.version
     }
 
-    async fn page(&self, params: Option<Bytes>, max_bytes: usize) -> Result<Outcome, UpstreamError> {
+    async fn page(
+        &self,
+        params: Option<Bytes>,
+        max_bytes: usize,
+    ) -> Result<Outcome, UpstreamError> {
         let mut headers = self.inner.headers(Some(self.peer));
         if self.peer.version.is_modern() {
             headers.insert(METHOD, HeaderValue::from_static(listing::LIST));
         }
         let id = Id::from(self.inner.counters.next_id());
         let body = jsonrpc::request(&id, listing::LIST, params.as_deref());
-        let question = Question { id, headers, body, max_bytes };
-        let answered = self.inner.ask(question, Some(self.peer), &AtomicBool::new(false)).await?;
-        self.inner.judge(listing::LIST, answered, self.peer).map_err(|failure| match failure {
-            Failure::NotRun(error) | Failure::Final(error) => error,
-        })
+        let question = Question {
+            id,
+            headers,
+            body,
+            max_bytes,
+        };
+        let answered = self
+            .inner
+            .ask(question, Some(self.peer), &AtomicBool::new(false))
+            .await?;
+        self.inner
+            .judge(listing::LIST, answered, self.peer)
+            .map_err(|failure| match failure {
+                Failure::NotRun(error) | Failure::Final(error) => error,
+            })
     }
 }
 

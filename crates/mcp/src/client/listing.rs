@@ -28,7 +28,12 @@ pub(super) trait Pages: Sync {
 
 /// Asks for all pages.
 pub(super) async fn list(server: &impl Pages, generation: u64) -> Result<Listing, UpstreamError> {
-    let mut listing = Listing { pages: Vec::new(), tools: Vec::new(), complete: false, generation };
+    let mut listing = Listing {
+        pages: Vec::new(),
+        tools: Vec::new(),
+        complete: false,
+        generation,
+    };
     let mut cursor: Option<String> = None;
     let mut seen = HashSet::new();
     let mut left = MAX_BYTES;
@@ -37,13 +42,23 @@ pub(super) async fn list(server: &impl Pages, generation: u64) -> Result<Listing
         let (bytes, mut value) = match server.page(params, left).await? {
             Outcome::Result { bytes, value } => (bytes, value),
             Outcome::Error { code, message, .. } => {
-                return Err(UpstreamError::Rpc { method: LIST, code, message: shorten(&message) });
+                return Err(UpstreamError::Rpc {
+                    method: LIST,
+                    code,
+                    message: shorten(&message),
+                });
             }
         };
         left = left.saturating_sub(bytes.len());
-        let next = value.get("nextCursor").filter(|next| !next.is_null()).cloned();
+        let next = value
+            .get("nextCursor")
+            .filter(|next| !next.is_null())
+            .cloned();
         listing.tools.append(&mut tools(&mut value)?);
-        listing.pages.push(Page { cursor: cursor.take(), bytes });
+        listing.pages.push(Page {
+            cursor: cursor.take(),
+            bytes,
+        });
         match next {
             None => {
                 listing.complete = true;
@@ -60,9 +75,15 @@ pub(super) async fn list(server: &impl Pages, generation: u64) -> Result<Listing
 fn tools(page: &mut Value) -> Result<Vec<Value>, UpstreamError> {
     let fault = UpstreamError::Protocol(ProtocolFault::Listing);
     let list = page.as_object_mut().and_then(|page| page.remove("tools"));
-    let Some(Value::Array(tools)) = list else { return Err(fault) };
+    let Some(Value::Array(tools)) = list else {
+        return Err(fault);
+    };
     let named = |tool: &Value| tool.get("name").and_then(Value::as_str).is_some();
-    if tools.iter().all(named) { Ok(tools) } else { Err(fault) }
+    if tools.iter().all(named) {
+        Ok(tools)
+    } else {
+        Err(fault)
+    }
 }
 
 const MAX_PAGES: usize = 256;

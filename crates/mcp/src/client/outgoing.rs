@@ -41,13 +41,18 @@ pub(super) fn list_params(
 /// The notification that a request is no longer waited for.
 pub(super) fn cancelled(id: &Id) -> Bytes {
     let params: Object = [("requestId", id.to_value())].into();
-    notification("notifications/cancelled", Some(&Value::Object(params).to_vec()))
+    notification(
+        "notifications/cancelled",
+        Some(&Value::Object(params).to_vec()),
+    )
 }
 
 /// The caller's `_meta`, its members byte for byte, but for those that are ours to say.
 fn meta(given: Option<&Bytes>, version: Version) -> Result<Option<Bytes>, UpstreamError> {
     let given = given.filter(|given| !given.is_empty());
-    let parsed = given.map(|given| parse(given, &Limits::REQUEST)).transpose();
+    let parsed = given
+        .map(|given| parse(given, &Limits::REQUEST))
+        .transpose();
     let parsed = parsed.map_err(|_| UpstreamError::Meta)?;
     let mut members: Vec<(&str, &[u8])> = Vec::new();
     if let (Some(given), Some(parsed)) = (given, &parsed) {

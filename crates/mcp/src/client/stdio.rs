@@ -73,13 +73,17 @@ impl StdioClient {
             starting: Flight::new(),
             closed: AtomicBool::new(false),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 }
 
 impl fmt::Debug for StdioClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StdioClient").field("spawn", &self.inner.spawn).finish_non_exhaustive()
+        f.debug_struct("StdioClient")
+            .field("spawn", &self.inner.spawn)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,7 +92,10 @@ impl Server for StdioClient {
         Box::pin(async {
             let session = self.inner.session().await?;
             let within = self.inner.timing.list;
-            let late = UpstreamError::Timeout { sent: true, after: within };
+            let late = UpstreamError::Timeout {
+                sent: true,
+                after: within,
+            };
             let pages = Listed(&session);
             let listing = listing::list(&pages, self.inner.counters.generation());
             timeout(within, listing).await.unwrap_or(Err(late))
@@ -100,7 +107,10 @@ impl Server for StdioClient {
             let progress = Arc::new(Progress::default());
             let reply = timeout(call.deadline, self.inner.call(&call, &progress)).await;
             reply.unwrap_or_else(|_| {
-                Err(UpstreamError::Timeout { sent: progress.withdraw(), after: call.deadline })
+                Err(UpstreamError::Timeout {
+                    sent: progress.withdraw(),
+                    after: call.deadline,
+                })
             })
         })
     }
@@ -110,7 +120,9 @@ impl Server for StdioClient {
     }
 
     fn observed(&self) -> Observed {
-        let Inner { spawn, counters, .. } = &*self.inner;
+        let Inner {
+            spawn, counters, ..
+        } = &*self.inner;
         let state = self.inner.state();
         // Every pin was compared, or nothing would run.
         let measured = !spawn.pins.is_empty();
@@ -174,9 +186,16 @@ impl Inner {
         };
         match session.ask(ask, progress).await? {
             Outcome::Result { value, bytes } => Ok(ToolReply::Result { bytes, value }),
-            Outcome::Error { code, message, bytes, data: _ } => {
-                Ok(ToolReply::Error { code, message, bytes })
-            }
+            Outcome::Error {
+                code,
+                message,
+                bytes,
+                data: _,
+            } => Ok(ToolReply::Error {
+                code,
+                message,
+                bytes,
+            }),
         }
     }
 
@@ -204,8 +223,17 @@ impl listing::Pages for Listed<'_> {
         self.0.version()
     }
 
-    async fn page(&self, params: Option<Bytes>, max_bytes: usize) -> Result<Outcome, UpstreamError> {
-        let ask = Ask { method: listing::LIST, params, max_bytes, purpose: Purpose::Other };
+    async fn page(
+        &self,
+        params: Option<Bytes>,
+        max_bytes: usize,
+    ) -> Result<Outcome, UpstreamError> {
+        let ask = Ask {
+            method: listing::LIST,
+            params,
+            max_bytes,
+            purpose: Purpose::Other,
+        };
         self.0.ask(ask, &Arc::default()).await
     }
 }

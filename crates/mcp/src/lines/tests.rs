@@ -25,7 +25,10 @@ fn lines_end_with_a_line_feed_and_blank_ones_are_left_out() {
 #[test]
 fn a_line_of_exactly_the_cap_passes_and_one_byte_more_is_skipped() {
     let lines = decode(4, &[b"1234\n12345\n123\n"]);
-    let skipped = Line::TooLong { head: "12345".into(), tail: "12345".into() };
+    let skipped = Line::TooLong {
+        head: "12345".into(),
+        tail: "12345".into(),
+    };
     assert_eq!(lines, [whole("1234"), skipped, whole("123")]);
 }
 
@@ -39,7 +42,9 @@ fn a_skipped_line_keeps_its_ends_and_nothing_else() {
         longest = longest.max(decoder.buffer.len());
     }
     decoder.push(b"end\nnext\n");
-    let Some(Line::TooLong { head, tail }) = decoder.next_line() else { panic!() };
+    let Some(Line::TooLong { head, tail }) = decoder.next_line() else {
+        panic!()
+    };
     assert!(head.starts_with(b"00000000") && head.len() == KEPT);
     assert!(tail.ends_with(b"09990999end") && tail.len() == KEPT);
     assert_eq!(decoder.next_line(), Some(whole("next")));
@@ -55,9 +60,18 @@ fn line_ends_between_tokens_become_blanks() {
 async fn a_reader_gives_its_lines_and_what_is_cut_off_is_none() {
     let mut decoder = Decoder::new(8);
     let mut reader = b"one\ntoo long it is\ntwo\nthr".as_slice();
-    assert_eq!(decoder.read_from(&mut reader).await.unwrap(), Some(whole("one")));
-    assert!(matches!(decoder.read_from(&mut reader).await.unwrap(), Some(Line::TooLong { .. })));
-    assert_eq!(decoder.read_from(&mut reader).await.unwrap(), Some(whole("two")));
+    assert_eq!(
+        decoder.read_from(&mut reader).await.unwrap(),
+        Some(whole("one"))
+    );
+    assert!(matches!(
+        decoder.read_from(&mut reader).await.unwrap(),
+        Some(Line::TooLong { .. })
+    ));
+    assert_eq!(
+        decoder.read_from(&mut reader).await.unwrap(),
+        Some(whole("two"))
+    );
     assert_eq!(decoder.read_from(&mut reader).await.unwrap(), None);
 }
 

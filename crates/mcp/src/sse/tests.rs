@@ -9,24 +9,36 @@ fn decode(text: &[u8]) -> Vec<Event> {
 }
 
 fn data(text: &[u8]) -> Vec<String> {
-    decode(text).iter().map(|event| String::from_utf8(event.data.to_vec()).unwrap()).collect()
+    decode(text)
+        .iter()
+        .map(|event| String::from_utf8(event.data.to_vec()).unwrap())
+        .collect()
 }
 
 #[test]
 fn line_ends_of_all_kinds_end_lines_and_events() {
-    assert_eq!(data(b"data: a\n\ndata: b\r\rdata: c\r\n\r\n"), ["a", "b", "c"]);
+    assert_eq!(
+        data(b"data: a\n\ndata: b\r\rdata: c\r\n\r\n"),
+        ["a", "b", "c"]
+    );
     assert_eq!(data(b"data: a\r\ndata: b\rdata: c\n\r\n"), ["a\nb\nc"]);
 }
 
 #[test]
 fn comments_unknown_fields_and_a_byte_order_mark_mean_nothing() {
-    assert_eq!(data(b"\xef\xbb\xbfdata: a\n: data: b\nfoo: c\ndata2: d\n\n"), ["a"]);
+    assert_eq!(
+        data(b"\xef\xbb\xbfdata: a\n: data: b\nfoo: c\ndata2: d\n\n"),
+        ["a"]
+    );
     assert_eq!(data(b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n"), [""; 0]);
 }
 
 #[test]
 fn one_blank_behind_the_colon_belongs_to_the_framing() {
-    assert_eq!(data(b"data:a\n\ndata: a\n\ndata:  a\n\ndata\n\ndata:\n\n"), ["a", "a", " a", "", ""]);
+    assert_eq!(
+        data(b"data:a\n\ndata: a\n\ndata:  a\n\ndata\n\ndata:\n\n"),
+        ["a", "a", " a", "", ""]
+    );
 }
 
 #[test]
@@ -48,7 +60,12 @@ fn name_and_id_belong_to_their_event_alone() {
 #[test]
 fn retry_takes_digits_only() {
     let mut decoder = Decoder::new(100);
-    decoder.push(b"retry: 1500\nretry: +3\nretry: 1e3\nretry:\n", &mut Vec::new()).unwrap();
+    decoder
+        .push(
+            b"retry: 1500\nretry: +3\nretry: 1e3\nretry:\n",
+            &mut Vec::new(),
+        )
+        .unwrap();
     assert_eq!(decoder.retry(), Some(1500));
 }
 
@@ -58,7 +75,9 @@ fn an_event_above_the_cap_is_refused_however_it_is_cut() {
         let mut decoder = Decoder::new(64);
         let mut events = Vec::new();
         let text = [b"data: ok\n\n".as_slice(), &b"data: xxxxxxxx\n".repeat(100)].concat();
-        let refused = text.chunks(cut).try_for_each(|chunk| decoder.push(chunk, &mut events));
+        let refused = text
+            .chunks(cut)
+            .try_for_each(|chunk| decoder.push(chunk, &mut events));
         assert_eq!(refused, Err(SseError::TooLarge { limit: 64 }));
         assert_eq!(events.len(), 1);
     }
@@ -66,12 +85,21 @@ fn an_event_above_the_cap_is_refused_however_it_is_cut() {
 
 #[test]
 fn f10_no_text_ends_its_event_or_begins_another() {
-    for hostile in ["a\n\ndata: {}\n\n", "a\r\revent: x\r\r", "\r\n\r\nid: 1", "\n", ""] {
+    for hostile in [
+        "a\n\ndata: {}\n\n",
+        "a\r\revent: x\r\r",
+        "\r\n\r\nid: 1",
+        "\n",
+        "",
+    ] {
         let out = encode("message", Some("1\n\nevent: evil"), hostile.as_bytes());
         let events = decode(&out);
         assert_eq!(events.len(), 1, "{hostile:?}");
         assert_eq!(events[0].name, "message");
-        assert_eq!(events[0].data, hostile.replace("\r\n", "\n").replace('\r', "\n"));
+        assert_eq!(
+            events[0].data,
+            hostile.replace("\r\n", "\n").replace('\r', "\n")
+        );
     }
     assert_eq!(decode(&keep_alive()), []);
 }

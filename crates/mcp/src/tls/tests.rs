@@ -9,6 +9,12 @@ fn the_post_quantum_hybrid_is_offered_first() {
 
 #[test]
 fn a_placeholder_is_no_pin() {
-    assert_eq!(client_config(TlsPin::Key([0; 32])).unwrap_err(), TlsError::Placeholder);
-    assert_eq!(client_config(TlsPin::Certificate([7; 32])).unwrap_err(), TlsError::Placeholder);
+    assert_eq!(
+        client_config(TlsPin::Key([0; 32])).unwrap_err(),
+        TlsError::Placeholder
+    );
+    assert_eq!(
+        client_config(TlsPin::Certificate([7; 32])).unwrap_err(),
+        TlsError::Placeholder
+    );
 }

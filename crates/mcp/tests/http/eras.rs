@@ -8,25 +8,52 @@ use std::sync::{
 use bytes::Bytes;
 use cmcp_mcp::{Server, ToolCall, UpstreamError, Version, upstream::EvidenceClass};
 
-use super::support::{Act, Fake, accepted, ask, call, call_with, error, json, legacy, modern, result};
+use super::support::{
+    Act, Fake, accepted, ask, call, call_with, error, json, legacy, modern, result,
+};
 
 #[tokio::test]
 async fn a_modern_server_gets_headers_and_members_on_every_request() {
-    let fake = Fake::start(|r| modern(r, |r| result(r, r#"{ "n" : 1.0e0,"resultType":"complete" }"#))).await;
+    let fake = Fake::start(|r| {
+        modern(r, |r| {
+            result(r, r#"{ "n" : 1.0e0,"resultType":"complete" }"#)
+        })
+    })
+    .await;
     let client = fake.client();
-    let meta = Bytes::from_static(br#"{"traceparent":"00-1","io.modelcontextprotocol/clientInfo":{"name":"agent"}}"#);
-    let exact = ToolCall { meta: Some(meta), ..call_with("grüße", "{ \"z\":1e2, \"a\":\"\\u0041\" }") };
-    assert_eq!(ask(&client, exact).await.unwrap(), r#"{ "n" : 1.0e0,"resultType":"complete" }"#);
+    let meta = Bytes::from_static(
+        br#"{"traceparent":"00-1","io.modelcontextprotocol/clientInfo":{"name":"agent"}}"#,
+    );
+    let exact = ToolCall {
+        meta: Some(meta),
+        ..call_with("grüße", "{ \"z\":1e2, \"a\":\"\\u0041\" }")
+    };
+    assert_eq!(
+        ask(&client, exact).await.unwrap(),
+        r#"{ "n" : 1.0e0,"resultType":"complete" }"#
+    );
     assert_eq!(fake.methods(), ["server/discover", "tools/call"]);
     let received = fake.last("tools/call");
     assert_eq!(received.header("mcp-protocol-version"), Some("2026-07-28"));
     assert_eq!(received.header("mcp-method"), Some("tools/call"));
     assert_eq!(received.header("mcp-name"), Some("=?base64?Z3LDvMOfZQ==?="));
     assert_eq!(received.header("mcp-session-id"), None);
-    assert_eq!(received.header("accept"), Some("application/json, text/event-stream"));
+    assert_eq!(
+        received.header("accept"),
+        Some("application/json, text/event-stream")
+    );
     assert_eq!(received.header("accept-encoding"), None);
-    assert_eq!(received.header("host"), Some(fake.address.to_string().as_str()));
-    assert!(received.body.contains("\"arguments\":{ \"z\":1e2, \"a\":\"\\u0041\" }"), "{}", received.body);
+    assert_eq!(
+        received.header("host"),
+        Some(fake.address.to_string().as_str())
+    );
+    assert!(
+        received
+            .body
+            .contains("\"arguments\":{ \"z\":1e2, \"a\":\"\\u0041\" }"),
+        "{}",
+        received.body
+    );
     assert!(received.body.contains(r#""_meta":{"traceparent":"00-1","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"cmcp""#));
     let observed = client.observed();
     assert_eq!(observed.version, Some(Version::V2026_07_28));
@@ -43,7 +70,14 @@ async fn a_legacy_server_is_initialized_once_and_keeps_its_session() {
     client.close().await;
     assert_eq!(
         fake.methods(),
-        ["server/discover", "initialize", "notifications/initialized", "tools/call", "tools/call", ""]
+        [
+            "server/discover",
+            "initialize",
+            "notifications/initialized",
+            "tools/call",
+            "tools/call",
+            ""
+        ]
     );
     let received = fake.last("tools/call");
     assert_eq!(received.header("mcp-session-id"), Some("s-1"));
@@ -75,16 +109,30 @@ async fn credentials_load_and_faults_say_nothing_about_the_era() {
         let fake = Fake::start(move |_| json(status, "", "{}")).await;
         let client = fake.client();
         let inner = Box::new(UpstreamError::Status { status });
-        assert_eq!(client.list().await.unwrap_err(), UpstreamError::Negotiation(inner));
+        assert_eq!(
+            client.list().await.unwrap_err(),
+            UpstreamError::Negotiation(inner)
+        );
         assert_eq!(fake.methods(), ["server/discover"], "{status}");
     }
 }
 
 #[tokio::test]
 async fn an_unsupported_version_is_not_followed_by_initialize() {
-    let fake = Fake::start(|r| error(r, 400, -32022, r#","data":{"supported":["2099-01-01"],"requested":"2026-07-28"}"#)).await;
+    let fake = Fake::start(|r| {
+        error(
+            r,
+            400,
+            -32022,
+            r#","data":{"supported":["2099-01-01"],"requested":"2026-07-28"}"#,
+        )
+    })
+    .await;
     let offered = r#"["2099-01-01"]"#.to_owned();
-    assert_eq!(fake.client().list().await.unwrap_err(), UpstreamError::NoCommonVersion { offered });
+    assert_eq!(
+        fake.client().list().await.unwrap_err(),
+        UpstreamError::NoCommonVersion { offered }
+    );
     assert_eq!(fake.methods(), ["server/discover"]);
 }
 
@@ -112,7 +160,10 @@ async fn a_lost_session_is_opened_again_and_the_refused_call_sent_once_more() {
             "initialize" => json(
                 200,
                 &format!("Mcp-Session-Id: {id}\r\n"),
-                &format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"protocolVersion":"2025-11-25"}}}}"#, r.id()),
+                &format!(
+                    r#"{{"jsonrpc":"2.0","id":{},"result":{{"protocolVersion":"2025-11-25"}}}}"#,
+                    r.id()
+                ),
             ),
             "notifications/initialized" => accepted(),
             _ if r.header("mcp-session-id") != Some(&id) => error(r, 404, -32001, ""),
@@ -125,14 +176,25 @@ async fn a_lost_session_is_opened_again_and_the_refused_call_sent_once_more() {
     let listed = client.list().await.unwrap().generation;
     session.store(2, Ordering::SeqCst);
     ask(&client, call("echo")).await.unwrap();
-    let calls = fake.methods().iter().filter(|method| *method == "tools/call").count();
+    let calls = fake
+        .methods()
+        .iter()
+        .filter(|method| *method == "tools/call")
+        .count();
     assert_eq!(calls, 2);
     assert_ne!(client.generation(), listed);
     // Decided on the old listing, the second attempt is not made.
     session.store(3, Ordering::SeqCst);
-    let decided = ToolCall { listed: Some(client.generation()), ..call("echo") };
+    let decided = ToolCall {
+        listed: Some(client.generation()),
+        ..call("echo")
+    };
     assert_eq!(ask(&client, decided).await, Err(UpstreamError::Stale));
-    let calls = fake.methods().iter().filter(|method| *method == "tools/call").count();
+    let calls = fake
+        .methods()
+        .iter()
+        .filter(|method| *method == "tools/call")
+        .count();
     assert_eq!(calls, 3);
     client.close().await;
 }
@@ -155,7 +217,10 @@ async fn a_downgrade_from_the_modern_era_is_counted_and_the_failed_call_not_repe
     assert_eq!(ask(&client, call("echo")).await.unwrap(), "error -32000");
     assert_eq!(ask(&client, call("echo")).await.unwrap(), r#"{"old":true}"#);
     let observed = client.observed();
-    assert_eq!((observed.downgrades, observed.version), (1, Some(Version::V2025_11_25)));
+    assert_eq!(
+        (observed.downgrades, observed.version),
+        (1, Some(Version::V2025_11_25))
+    );
     client.close().await;
 }
 
@@ -200,12 +265,26 @@ async fn arguments_are_mirrored_as_the_schema_says_and_a_mismatch_lists_and_trie
     .await;
     let client = fake.client();
     let listing = client.list().await.unwrap();
-    assert_eq!(listing.tools.len(), 1, "a tool whose marks cannot be honoured is dropped");
-    ask(&client, call_with("t", r#"{"r":"eu","n":42}"#)).await.unwrap();
+    assert_eq!(
+        listing.tools.len(),
+        1,
+        "a tool whose marks cannot be honoured is dropped"
+    );
+    ask(&client, call_with("t", r#"{"r":"eu","n":42}"#))
+        .await
+        .unwrap();
     assert_eq!(fake.last("tools/call").header("mcp-param-n"), Some("42"));
     named.store(1, Ordering::SeqCst);
-    assert_eq!(ask(&client, call_with("t", r#"{"r":"eu","n":null}"#)).await.unwrap(), "{}");
-    assert_eq!(fake.methods()[2..], ["tools/call", "tools/call", "tools/list", "tools/call"]);
+    assert_eq!(
+        ask(&client, call_with("t", r#"{"r":"eu","n":null}"#))
+            .await
+            .unwrap(),
+        "{}"
+    );
+    assert_eq!(
+        fake.methods()[2..],
+        ["tools/call", "tools/call", "tools/list", "tools/call"]
+    );
     assert_eq!(fake.last("tools/call").header("mcp-param-n"), None);
 }
 
@@ -215,7 +294,10 @@ async fn a_session_id_that_no_header_may_carry_is_refused() {
         "initialize" => json(
             200,
             "Mcp-Session-Id: a b\r\n",
-            &format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"protocolVersion":"2025-11-25"}}}}"#, r.id()),
+            &format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{{"protocolVersion":"2025-11-25"}}}}"#,
+                r.id()
+            ),
         ),
         _ => error(r, 400, -32000, ""),
     })
@@ -227,9 +309,18 @@ async fn a_session_id_that_no_header_may_carry_is_refused() {
 
 #[tokio::test]
 async fn a_server_that_speaks_neither_era_is_told_from_one_that_refuses() {
-    let fake = Fake::start(|_| Act::Write(b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nnope".to_vec())).await;
+    let fake = Fake::start(|_| {
+        Act::Write(
+            b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nnope"
+                .to_vec(),
+        )
+    })
+    .await;
     let inner = Box::new(UpstreamError::Status { status: 404 });
-    assert_eq!(fake.client().list().await.unwrap_err(), UpstreamError::Negotiation(inner));
+    assert_eq!(
+        fake.client().list().await.unwrap_err(),
+        UpstreamError::Negotiation(inner)
+    );
     assert_eq!(fake.methods(), ["server/discover", "initialize"]);
 }
 
@@ -241,7 +332,11 @@ async fn many_first_callers_negotiate_once() {
     for reply in futures_util::future::join_all(calls).await {
         reply.unwrap();
     }
-    let initialized = fake.methods().iter().filter(|method| *method == "initialize").count();
+    let initialized = fake
+        .methods()
+        .iter()
+        .filter(|method| *method == "initialize")
+        .count();
     assert_eq!(initialized, 1);
     client.close().await;
 }

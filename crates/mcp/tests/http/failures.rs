@@ -13,12 +13,23 @@ use super::support::{Act, Fake, ask, call, events, json, legacy, modern, result,
 
 #[tokio::test]
 async fn a_port_where_nobody_listens_is_told_and_nothing_was_sent() {
-    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let target = HttpTarget::parse(&format!("http://{free}/mcp?key=secret"), TlsPin::WebPki).unwrap();
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let target =
+        HttpTarget::parse(&format!("http://{free}/mcp?key=secret"), TlsPin::WebPki).unwrap();
     let client = HttpClient::new(target, Timing::default()).unwrap();
     let error = ask(&client, call("echo")).await.unwrap_err();
     let cause = ConnectFault::Io(std::io::ErrorKind::ConnectionRefused);
-    assert_eq!(error, UpstreamError::Connect { endpoint: format!("http://{free}/mcp"), cause });
+    assert_eq!(
+        error,
+        UpstreamError::Connect {
+            endpoint: format!("http://{free}/mcp"),
+            cause
+        }
+    );
     assert!(!error.sent());
 }
 
@@ -28,10 +39,22 @@ async fn a_server_that_hangs_ends_at_the_deadline_and_is_hung_up_on() {
     let client = fake.client();
     client.list().await.unwrap();
     let after = Duration::from_millis(100);
-    let error = ask(&client, ToolCall { deadline: after, ..call("echo") }).await.unwrap_err();
+    let error = ask(
+        &client,
+        ToolCall {
+            deadline: after,
+            ..call("echo")
+        },
+    )
+    .await
+    .unwrap_err();
     assert_eq!(error, UpstreamError::Timeout { sent: true, after });
     until("the hang-up", || fake.hung_up.load(Ordering::SeqCst) >= 1).await;
-    let cancelled = fake.methods().iter().filter(|m| *m == "notifications/cancelled").count();
+    let cancelled = fake
+        .methods()
+        .iter()
+        .filter(|m| *m == "notifications/cancelled")
+        .count();
     assert_eq!(cancelled, 0, "hanging up is the cancelling");
 }
 
@@ -41,23 +64,50 @@ async fn a_legacy_server_is_told_which_call_is_no_longer_waited_for() {
     let client = fake.client();
     client.list().await.unwrap();
     let after = Duration::from_millis(100);
-    ask(&client, ToolCall { deadline: after, ..call("echo") }).await.unwrap_err();
-    let told = || fake.methods().iter().any(|method| method == "notifications/cancelled");
+    ask(
+        &client,
+        ToolCall {
+            deadline: after,
+            ..call("echo")
+        },
+    )
+    .await
+    .unwrap_err();
+    let told = || {
+        fake.methods()
+            .iter()
+            .any(|method| method == "notifications/cancelled")
+    };
     until("the notice", told).await;
     let notice = fake.last("notifications/cancelled");
     let asked = fake.last("tools/call").id();
-    assert_eq!(notice.message.get("params").unwrap().to_string(), format!(r#"{{"requestId":{asked}}}"#));
+    assert_eq!(
+        notice.message.get("params").unwrap().to_string(),
+        format!(r#"{{"requestId":{asked}}}"#)
+    );
     client.close().await;
 }
 
 #[tokio::test]
 async fn a_stream_that_trickles_comments_ends_at_the_deadline() {
     let fake = Fake::start(|r| {
-        modern(r, |_| Act::Hang(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: wait\n\n".to_vec()))
+        modern(r, |_| {
+            Act::Hang(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: wait\n\n".to_vec(),
+            )
+        })
     })
     .await;
     let after = Duration::from_millis(100);
-    let error = ask(&fake.client(), ToolCall { deadline: after, ..call("echo") }).await.unwrap_err();
+    let error = ask(
+        &fake.client(),
+        ToolCall {
+            deadline: after,
+            ..call("echo")
+        },
+    )
+    .await
+    .unwrap_err();
     assert_eq!(error, UpstreamError::Timeout { sent: true, after });
 }
 
@@ -65,7 +115,15 @@ async fn a_stream_that_trickles_comments_ends_at_the_deadline() {
 async fn a_server_that_hangs_before_it_is_known_has_not_been_sent_the_call() {
     let fake = Fake::start(|_| Act::Hang(Vec::new())).await;
     let after = Duration::from_millis(100);
-    let error = ask(&fake.client(), ToolCall { deadline: after, ..call("echo") }).await.unwrap_err();
+    let error = ask(
+        &fake.client(),
+        ToolCall {
+            deadline: after,
+            ..call("echo")
+        },
+    )
+    .await
+    .unwrap_err();
     assert_eq!(error, UpstreamError::Timeout { sent: false, after });
     assert_eq!(fake.methods(), ["server/discover"]);
 }
@@ -80,11 +138,17 @@ async fn a_server_that_dies_mid_answer_loses_the_call_once() {
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: {\"a\r\n",
     ];
     for death in deaths {
-        let fake = Fake::start(move |r| modern(r, |_| Act::WriteAndClose(death.as_bytes().to_vec()))).await;
+        let fake =
+            Fake::start(move |r| modern(r, |_| Act::WriteAndClose(death.as_bytes().to_vec())))
+                .await;
         let client = fake.client();
         let error = ask(&client, call("echo")).await.unwrap_err();
         assert_eq!(error, UpstreamError::Lost { sent: true }, "{death}");
-        let calls = fake.methods().iter().filter(|method| *method == "tools/call").count();
+        let calls = fake
+            .methods()
+            .iter()
+            .filter(|method| *method == "tools/call")
+            .count();
         assert_eq!(calls, 1, "never sent again");
     }
 }
@@ -101,8 +165,13 @@ async fn f07_a_chunked_flood_is_stopped_at_the_cap_and_not_behind_it() {
     for kind in ["application/json", "text/event-stream"] {
         let fake = Fake::start(move |r| {
             modern(r, |r| {
-                let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n");
-                let start = format!("data: {{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":\"", r.id());
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
+                );
+                let start = format!(
+                    "data: {{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":\"",
+                    r.id()
+                );
                 let start = format!("{head}{:x}\r\n{start}\r\n", start.len());
                 let chunk = [b"10000\r\n".as_slice(), &[b'x'; 65536], b"\r\n"].concat();
                 Act::Flood(start.into_bytes(), chunk)
@@ -110,11 +179,22 @@ async fn f07_a_chunked_flood_is_stopped_at_the_cap_and_not_behind_it() {
         })
         .await;
         let client = fake.client();
-        let error = ask(&client, ToolCall { max_bytes: 2 << 20, ..call("echo") }).await.unwrap_err();
+        let error = ask(
+            &client,
+            ToolCall {
+                max_bytes: 2 << 20,
+                ..call("echo")
+            },
+        )
+        .await
+        .unwrap_err();
         assert_eq!(error, UpstreamError::TooLarge { limit: 2 << 20 });
         until("the hang-up", || fake.hung_up.load(Ordering::SeqCst) >= 1).await;
         let flooded = fake.flooded.load(Ordering::SeqCst);
-        assert!(flooded < 20 << 20, "{flooded} bytes of what could have been 200 MB");
+        assert!(
+            flooded < 20 << 20,
+            "{flooded} bytes of what could have been 200 MB"
+        );
     }
 }
 
@@ -138,14 +218,24 @@ async fn h11_a_result_of_exactly_the_cap_passes_and_one_byte_more_does_not() {
                     r.id(),
                     "x".repeat(r.tool().parse::<usize>().unwrap() - 4)
                 );
-                if stream { events(&format!("data: {body}\n\n")) } else { json(200, "", &body) }
+                if stream {
+                    events(&format!("data: {body}\n\n"))
+                } else {
+                    json(200, "", &body)
+                }
             })
         })
         .await;
         let client = fake.client();
-        let sized = |bytes: &str| ToolCall { max_bytes: 5000, ..call(bytes) };
+        let sized = |bytes: &str| ToolCall {
+            max_bytes: 5000,
+            ..call(bytes)
+        };
         assert_eq!(ask(&client, sized("5000")).await.unwrap().len(), 5000);
-        assert_eq!(ask(&client, sized("5001")).await, Err(UpstreamError::TooLarge { limit: 5000 }));
+        assert_eq!(
+            ask(&client, sized("5001")).await,
+            Err(UpstreamError::TooLarge { limit: 5000 })
+        );
     }
 }
 
@@ -164,35 +254,67 @@ async fn a_flood_of_notifications_is_cut_off() {
     assert_eq!(error, UpstreamError::Protocol(ProtocolFault::Flood));
 }
 
+const JSON: &str = "200 OK\r\nContent-Type: application/json";
+
+/// Answers a call with this head and body, and tells what became of the call.
+async fn answered_with(head: &'static str, body: &'static str) -> UpstreamError {
+    let fake = Fake::start(move |r| {
+        let length = body.len();
+        let text = format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\n\r\n{body}");
+        modern(r, |_| Act::Write(text.into_bytes()))
+    })
+    .await;
+    let error = ask(&fake.client(), call("echo")).await.unwrap_err();
+    assert!(error.sent());
+    assert_eq!(fake.methods(), ["server/discover", "tools/call"], "{head}");
+    error
+}
+
 #[tokio::test]
 async fn bodies_that_are_not_what_was_asked_for_are_refused() {
+    let html = "200 OK\r\nContent-Type: text/html";
+    let gzip = "200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip";
+    let twice = r#"{"jsonrpc":"2.0","id":1,"id":1,"result":{}}"#;
     let cases = [
-        ("200 OK\r\nContent-Type: text/html", "<html>", UpstreamError::Protocol(ProtocolFault::ContentType)),
-        ("200 OK\r\nContent-Type: application/json", "nope", UpstreamError::Protocol(ProtocolFault::NotJson)),
-        ("200 OK\r\nContent-Type: application/json", r#"{"jsonrpc":"2.0","id":1,"id":1,"result":{}}"#, UpstreamError::Protocol(ProtocolFault::NotJson)),
-        ("200 OK\r\nContent-Type: application/json", "[]", UpstreamError::Protocol(ProtocolFault::NotJsonRpc)),
-        ("200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip", "\x1f", UpstreamError::Protocol(ProtocolFault::ContentEncoding)),
-        ("202 Accepted", "", UpstreamError::Protocol(ProtocolFault::NoAnswer)),
-        ("302 Found\r\nLocation: http://169.254.169.254/", "", UpstreamError::Status { status: 302 }),
-        ("401 Unauthorized", "", UpstreamError::Status { status: 401 }),
-        ("502 Bad Gateway\r\nContent-Type: text/html", "<p>", UpstreamError::Status { status: 502 }),
+        (html, "<html>", ProtocolFault::ContentType),
+        (JSON, "nope", ProtocolFault::NotJson),
+        (JSON, twice, ProtocolFault::NotJson),
+        (JSON, "[]", ProtocolFault::NotJsonRpc),
+        (gzip, "\x1f", ProtocolFault::ContentEncoding),
+        ("202 Accepted", "", ProtocolFault::NoAnswer),
     ];
-    for (head, body, expected) in cases {
-        let fake = Fake::start(move |r| {
-            let length = body.len();
-            modern(r, |_| Act::Write(format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()))
-        })
-        .await;
-        let error = ask(&fake.client(), call("echo")).await.unwrap_err();
-        assert_eq!(error, expected, "{head}");
-        assert!(error.sent());
-        assert_eq!(fake.methods(), ["server/discover", "tools/call"], "{head}");
+    for (head, body, fault) in cases {
+        assert_eq!(
+            answered_with(head, body).await,
+            UpstreamError::Protocol(fault),
+            "{head} {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn statuses_are_told_and_redirects_not_followed() {
+    let redirect = "302 Found\r\nLocation: http://169.254.169.254/";
+    for (head, status) in [
+        (redirect, 302),
+        ("401 Unauthorized", 401),
+        ("502 Bad Gateway\r\nContent-Type: text/html", 502),
+    ] {
+        assert_eq!(
+            answered_with(head, "").await,
+            UpstreamError::Status { status }
+        );
     }
 }
 
 #[tokio::test]
 async fn a_malformed_http_answer_is_told_apart() {
-    let fake = Fake::start(|r| modern(r, |_| Act::WriteAndClose(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()))).await;
+    let fake = Fake::start(|r| {
+        modern(r, |_| {
+            Act::WriteAndClose(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec())
+        })
+    })
+    .await;
     let error = ask(&fake.client(), call("echo")).await.unwrap_err();
     assert_eq!(error, UpstreamError::Protocol(ProtocolFault::Http));
 }
@@ -200,7 +322,9 @@ async fn a_malformed_http_answer_is_told_apart() {
 #[tokio::test]
 async fn a_kept_connection_that_the_server_has_closed_costs_no_call() {
     let fake = Fake::start(|r| {
-        let (Act::Write(bytes) | Act::WriteAndClose(bytes)) = modern(r, |r| result(r, "{}")) else { panic!() };
+        let (Act::Write(bytes) | Act::WriteAndClose(bytes)) = modern(r, |r| result(r, "{}")) else {
+            panic!()
+        };
         // Without `Connection: close`: as a server whose time for idle connections is over.
         Act::WriteAndClose(bytes)
     })
@@ -214,16 +338,33 @@ async fn a_kept_connection_that_the_server_has_closed_costs_no_call() {
 #[tokio::test]
 async fn f18_an_address_that_is_not_public_has_to_be_named_or_allowed() {
     let fake = Fake::start(|r| modern(r, |r| result(r, "{}"))).await;
-    let target = HttpTarget::parse(&fake.url(), TlsPin::WebPki).unwrap().with_reach(Reach::Public);
+    let target = HttpTarget::parse(&fake.url(), TlsPin::WebPki)
+        .unwrap()
+        .with_reach(Reach::Public);
     let client = HttpClient::new(target, Timing::default()).unwrap();
     let error = ask(&client, call("echo")).await.unwrap_err();
     let cause = ConnectFault::Address(fake.address.ip());
-    assert_eq!(error, UpstreamError::Connect { endpoint: fake.url(), cause });
+    assert_eq!(
+        error,
+        UpstreamError::Connect {
+            endpoint: fake.url(),
+            cause
+        }
+    );
     assert_eq!(fake.connections.load(Ordering::SeqCst), 0);
     let target = HttpTarget::parse("http://169.254.169.254/latest", TlsPin::WebPki).unwrap();
     let client = HttpClient::new(target, Timing::default()).unwrap();
     let error = ask(&client, call("echo")).await.unwrap_err();
-    assert!(matches!(error, UpstreamError::Connect { cause: ConnectFault::Address(_), .. }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            UpstreamError::Connect {
+                cause: ConnectFault::Address(_),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -236,7 +377,10 @@ async fn a_credential_is_sent_with_every_request_and_never_shown() {
     ask(&client, call("echo")).await.unwrap();
     client.close().await;
     let log = fake.log.lock().unwrap();
-    assert!(log.iter().all(|received| received.header("authorization") == Some("Bearer t0ken")));
+    assert!(
+        log.iter()
+            .all(|received| received.header("authorization") == Some("Bearer t0ken"))
+    );
 }
 
 #[tokio::test]
@@ -247,13 +391,20 @@ async fn a_call_that_nobody_waits_for_any_more_is_cancelled() {
     {
         let abandoned = client.call(call("echo"));
         tokio::pin!(abandoned);
-        let arrived = until("the call", || fake.methods().iter().any(|method| method == "tools/call"));
+        let arrived = until("the call", || {
+            fake.methods().iter().any(|method| method == "tools/call")
+        });
         tokio::select! {
             _ = &mut abandoned => panic!("it hangs"),
             () = arrived => {}
         }
     }
-    until("the notice", || fake.methods().iter().any(|m| m == "notifications/cancelled")).await;
+    until("the notice", || {
+        fake.methods()
+            .iter()
+            .any(|m| m == "notifications/cancelled")
+    })
+    .await;
     client.close().await;
 }
 
@@ -282,5 +433,8 @@ async fn nothing_is_sent_after_close() {
     ask(&client, call("echo")).await.unwrap();
     client.close().await;
     assert_eq!(ask(&client, call("echo")).await, Err(UpstreamError::Closed));
-    until("the hang-up", || fake.hung_up.load(Ordering::SeqCst) == fake.connections.load(Ordering::SeqCst)).await;
+    until("the hang-up", || {
+        fake.hung_up.load(Ordering::SeqCst) == fake.connections.load(Ordering::SeqCst)
+    })
+    .await;
 }

@@ -46,7 +46,9 @@ fn certificate_pin() -> [u8; 32] {
 
 fn key_pin() -> [u8; 32] {
     let certificate = CertificateDer::from(CERTIFICATE);
-    let key = ParsedCertificate::try_from(&certificate).unwrap().subject_public_key_info();
+    let key = ParsedCertificate::try_from(&certificate)
+        .unwrap()
+        .subject_public_key_info();
     Sha256::digest(&key).into()
 }
 
@@ -54,7 +56,10 @@ fn key_pin() -> [u8; 32] {
 async fn f20_the_pinned_certificate_or_key_is_accepted() {
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let fake = server(&[version]).await;
-        for pin in [TlsPin::Certificate(certificate_pin()), TlsPin::Key(key_pin())] {
+        for pin in [
+            TlsPin::Certificate(certificate_pin()),
+            TlsPin::Key(key_pin()),
+        ] {
             let client = client(&fake, pin);
             ask(&client, call("echo")).await.unwrap();
             assert_eq!(client.observed().evidence, EvidenceClass::TlsPinned);
@@ -68,10 +73,23 @@ async fn f20_another_certificate_or_key_is_refused_before_a_byte_is_sent() {
     let (mut certificate, mut key) = (certificate_pin(), key_pin());
     certificate[31] ^= 1;
     key[0] ^= 1;
-    let wrong = [TlsPin::Certificate(certificate), TlsPin::Key(key), TlsPin::Certificate(key_pin())];
+    let wrong = [
+        TlsPin::Certificate(certificate),
+        TlsPin::Key(key),
+        TlsPin::Certificate(key_pin()),
+    ];
     for pin in wrong {
         let error = ask(&client(&fake, pin), call("echo")).await.unwrap_err();
-        assert!(matches!(&error, UpstreamError::Connect { cause: ConnectFault::Pin, .. }), "{error:?}");
+        assert!(
+            matches!(
+                &error,
+                UpstreamError::Connect {
+                    cause: ConnectFault::Pin,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
         assert!(!error.sent());
     }
     assert!(fake.methods().is_empty());
@@ -80,8 +98,19 @@ async fn f20_another_certificate_or_key_is_refused_before_a_byte_is_sent() {
 #[tokio::test]
 async fn a_certificate_that_nobody_issued_is_refused_without_a_pin() {
     let fake = server(rustls::ALL_VERSIONS).await;
-    let error = ask(&client(&fake, TlsPin::WebPki), call("echo")).await.unwrap_err();
-    assert!(matches!(&error, UpstreamError::Connect { cause: ConnectFault::Tls(_), .. }), "{error:?}");
+    let error = ask(&client(&fake, TlsPin::WebPki), call("echo"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            UpstreamError::Connect {
+                cause: ConnectFault::Tls(_),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     assert!(fake.methods().is_empty());
 }
 

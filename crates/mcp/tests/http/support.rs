@@ -34,11 +34,17 @@ pub(crate) struct Received {
 
 impl Received {
     pub(crate) fn method(&self) -> &str {
-        self.message.get("method").and_then(Value::as_str).unwrap_or_default()
+        self.message
+            .get("method")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     pub(crate) fn id(&self) -> String {
-        self.message.get("id").map(Value::to_string).unwrap_or_default()
+        self.message
+            .get("id")
+            .map(Value::to_string)
+            .unwrap_or_default()
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -46,7 +52,10 @@ impl Received {
     }
 
     pub(crate) fn tool(&self) -> &str {
-        let name = self.message.get("params").and_then(|params| params.get("name"));
+        let name = self
+            .message
+            .get("params")
+            .and_then(|params| params.get("name"));
         name.and_then(Value::as_str).unwrap_or_default()
     }
 }
@@ -74,12 +83,20 @@ pub(crate) fn json(status: u16, headers: &str, body: &str) -> Act {
 }
 
 pub(crate) fn result(received: &Received, result: &str) -> Act {
-    json(200, "", &format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, received.id()))
+    json(
+        200,
+        "",
+        &format!(
+            r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+            received.id()
+        ),
+    )
 }
 
 pub(crate) fn error(received: &Received, status: u16, code: i32, rest: &str) -> Act {
     let id = received.id();
-    let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"no"{rest}}}}}"#);
+    let body =
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"no"{rest}}}}}"#);
     json(status, "", &body)
 }
 
@@ -101,7 +118,10 @@ pub(crate) fn events(body: &str) -> Act {
 /// Answers as a modern server would, but for calls.
 pub(crate) fn modern(received: &Received, call: impl FnOnce(&Received) -> Act) -> Act {
     match received.method() {
-        "server/discover" => result(received, r#"{"supportedVersions":["2026-07-28"],"capabilities":{}}"#),
+        "server/discover" => result(
+            received,
+            r#"{"supportedVersions":["2026-07-28"],"capabilities":{}}"#,
+        ),
         "tools/call" => call(received),
         "tools/list" => result(received, r#"{"tools":[{"name":"echo"}]}"#),
         _ => error(received, 404, -32601, ""),
@@ -164,8 +184,17 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let script: Script = Arc::new(script);
-        let state = State { script, log: Arc::default(), hung_up: Arc::default(), flooded: Arc::default() };
-        let (log, hung_up, flooded) = (state.log.clone(), state.hung_up.clone(), state.flooded.clone());
+        let state = State {
+            script,
+            log: Arc::default(),
+            hung_up: Arc::default(),
+            flooded: Arc::default(),
+        };
+        let (log, hung_up, flooded) = (
+            state.log.clone(),
+            state.hung_up.clone(),
+            state.flooded.clone(),
+        );
         let connections = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&connections);
         let task = tokio::spawn(async move {
@@ -186,7 +215,14 @@ impl Fake {
                 });
             }
         });
-        Self { address, log, connections, hung_up, flooded, task }
+        Self {
+            address,
+            log,
+            connections,
+            hung_up,
+            flooded,
+            task,
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -204,12 +240,21 @@ impl Fake {
 
     /// The methods of all requests, in order.
     pub(crate) fn methods(&self) -> Vec<String> {
-        self.log.lock().unwrap().iter().map(|received| received.method().to_owned()).collect()
+        self.log
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|received| received.method().to_owned())
+            .collect()
     }
 
     pub(crate) fn last(&self, method: &str) -> Received {
         let log = self.log.lock().unwrap();
-        log.iter().rev().find(|received| received.method() == method).expect(method).clone()
+        log.iter()
+            .rev()
+            .find(|received| received.method() == method)
+            .expect(method)
+            .clone()
     }
 }
 
@@ -267,10 +312,14 @@ async fn read(stream: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Received> {
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).await.ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let length = headers
+        .get("content-length")
+        .map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     let message = if body.is_empty() {
@@ -279,7 +328,12 @@ async fn read(stream: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Received> {
         parse(&body, &Limits::REQUEST).expect("the client sends strict JSON")
     };
     let body = String::from_utf8(body).unwrap();
-    Some(Received { verb, headers, body, message })
+    Some(Received {
+        verb,
+        headers,
+        body,
+        message,
+    })
 }
 
 pub(crate) fn call(name: &str) -> ToolCall {
@@ -294,7 +348,10 @@ pub(crate) fn call(name: &str) -> ToolCall {
 }
 
 pub(crate) fn call_with(name: &str, arguments: &'static str) -> ToolCall {
-    ToolCall { arguments: Some(Bytes::from_static(arguments.as_bytes())), ..call(name) }
+    ToolCall {
+        arguments: Some(Bytes::from_static(arguments.as_bytes())),
+        ..call(name)
+    }
 }
 
 pub(crate) async fn ask(client: &HttpClient, call: ToolCall) -> Result<String, UpstreamError> {

@@ -4,6 +4,7 @@ use std::{fs, process::Stdio, time::Duration};
 
 use cmcp_mcp::{
     Server, ToolCall, UpstreamError,
+    child::Spawn,
     client::{StdioClient, Timing},
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -16,8 +17,15 @@ async fn j11_a_server_that_exits_mid_call_loses_the_call_and_is_started_for_the_
     let listed = client.list().await.unwrap().generation;
     let lost = client.call(call("die")).await.unwrap_err();
     assert_eq!(lost, UpstreamError::Lost { sent: true });
-    assert_ne!(client.generation(), listed, "whatever runs next has to be listed anew");
-    let decided = ToolCall { listed: Some(listed), ..call("echo") };
+    assert_ne!(
+        client.generation(),
+        listed,
+        "whatever runs next has to be listed anew"
+    );
+    let decided = ToolCall {
+        listed: Some(listed),
+        ..call("echo")
+    };
     assert_eq!(ask(&client, decided).await, Err(UpstreamError::Stale));
     ask(&client, call("echo")).await.unwrap();
     client.close().await;
@@ -42,9 +50,15 @@ async fn a_server_that_keeps_ending_is_started_ever_later() {
 async fn a_call_that_is_not_answered_ends_at_its_deadline() {
     let client = client(fixture("legacy"));
     client.list().await.unwrap();
-    let hang = ToolCall { deadline: Duration::from_millis(100), ..call("hang") };
+    let hang = ToolCall {
+        deadline: Duration::from_millis(100),
+        ..call("hang")
+    };
     let after = hang.deadline;
-    assert_eq!(client.call(hang).await.unwrap_err(), UpstreamError::Timeout { sent: true, after });
+    assert_eq!(
+        client.call(hang).await.unwrap_err(),
+        UpstreamError::Timeout { sent: true, after }
+    );
     ask(&client, call("echo")).await.unwrap();
     client.close().await;
 }
@@ -55,7 +69,10 @@ async fn nothing_runs_before_something_is_asked_and_nothing_after_close() {
     assert_eq!(client.observed().files, []);
     client.close().await;
     assert_eq!(client.list().await.unwrap_err(), UpstreamError::Closed);
-    assert_eq!(client.call(call("echo")).await.unwrap_err(), UpstreamError::Closed);
+    assert_eq!(
+        client.call(call("echo")).await.unwrap_err(),
+        UpstreamError::Closed
+    );
 }
 
 #[tokio::test]
@@ -63,7 +80,12 @@ async fn j07_a_daemon_that_detached_itself_and_ignores_sigterm_ends_with_its_ser
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let client = client(fixture("legacy"));
-    ask(&client, call_with("daemon", &format!("{{\"file\":\"{}\"}}", file.display()))).await.unwrap();
+    ask(
+        &client,
+        call_with("daemon", &format!("{{\"file\":\"{}\"}}", file.display())),
+    )
+    .await
+    .unwrap();
     let pid = fs::read_to_string(&file).unwrap().trim().to_owned();
     assert!(lives(&pid));
     client.close().await;
@@ -75,7 +97,12 @@ async fn j07_a_daemon_does_not_outlive_a_server_that_exits_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let client = client(fixture("legacy"));
-    ask(&client, call_with("daemon", &format!("{{\"file\":\"{}\"}}", file.display()))).await.unwrap();
+    ask(
+        &client,
+        call_with("daemon", &format!("{{\"file\":\"{}\"}}", file.display())),
+    )
+    .await
+    .unwrap();
     let pid = fs::read_to_string(&file).unwrap().trim().to_owned();
     client.call(call("die")).await.unwrap_err();
     until("the daemon's end", || !lives(&pid)).await;
@@ -83,11 +110,46 @@ async fn j07_a_daemon_does_not_outlive_a_server_that_exits_by_itself() {
 }
 
 #[tokio::test]
+async fn j07_a_server_deaf_to_everything_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("deaf.sh");
+    let answer = r#"{"jsonrpc":"2.0","id":'$id',"result":{"protocolVersion":"2025-06-18"}}"#;
+    let text = format!(
+        "trap '' TERM INT HUP\nfor id in 1 2; do read -r line; echo '{answer}'; done\necho $$ >'{0}.new'; mv '{0}.new' '{0}'\nwhile :; do sleep 1; done\n",
+        folder.path().join("pid").display()
+    );
+    fs::write(&script, text).unwrap();
+    let args = vec![script.display().to_string()];
+    let client = client(Spawn {
+        args,
+        ..Spawn::new("/bin/sh")
+    });
+    client
+        .call(ToolCall {
+            deadline: Duration::from_millis(500),
+            ..call("x")
+        })
+        .await
+        .unwrap_err();
+    let pid = folder.path().join("pid");
+    until("the start", || pid.exists()).await;
+    let pid = fs::read_to_string(pid).unwrap().trim().to_owned();
+    assert!(lives(&pid));
+    client.close().await;
+    assert!(!lives(&pid));
+}
+
+#[tokio::test]
 async fn a_dropped_client_ends_its_server() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let client = client(fixture("legacy"));
-    ask(&client, call_with("daemon", &format!("{{\"file\":\"{}\"}}", file.display()))).await.unwrap();
+    ask(
+        &client,
+        call_with("daemon", &format!("{{\"file\":\"{}\"}}", file.display())),
+    )
+    .await
+    .unwrap();
     let pid = fs::read_to_string(&file).unwrap().trim().to_owned();
     drop(client);
     until("the daemon's end", || !lives(&pid)).await;
@@ -99,7 +161,12 @@ async fn a_dropped_client_ends_its_server() {
 async fn j13_gateway() {
     let client = StdioClient::new(fixture("legacy"), launcher(), Timing::default());
     let file = std::env::temp_dir().join(format!("cmcp-j13-{}", std::process::id()));
-    ask(&client, call_with("daemon", &format!("{{\"file\":\"{}\"}}", file.display()))).await.unwrap();
+    ask(
+        &client,
+        call_with("daemon", &format!("{{\"file\":\"{}\"}}", file.display())),
+    )
+    .await
+    .unwrap();
     println!("daemon {}", file.display());
     std::future::pending::<()>().await;
 }
@@ -107,14 +174,23 @@ async fn j13_gateway() {
 #[tokio::test]
 async fn j13_nothing_survives_a_gateway_that_is_killed() {
     let mut gateway = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "stdio::life::j13_gateway"])
+        .args([
+            "--ignored",
+            "--exact",
+            "--nocapture",
+            "stdio::life::j13_gateway",
+        ])
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(gateway.stdout.take().unwrap()).lines();
     let file = loop {
-        let line = lines.next_line().await.unwrap().expect("the gateway speaks");
+        let line = lines
+            .next_line()
+            .await
+            .unwrap()
+            .expect("the gateway speaks");
         if let Some((_, file)) = line.split_once("daemon ") {
             break file.to_owned();
         }
@@ -125,7 +201,10 @@ async fn j13_nothing_survives_a_gateway_that_is_killed() {
     let below = children(&gateway_pid);
     assert!(!below.is_empty() && lives(&daemon));
     gateway.kill().await.unwrap();
-    until("the end of all", || !lives(&daemon) && below.iter().all(|pid| !lives(pid))).await;
+    until("the end of all", || {
+        !lives(&daemon) && below.iter().all(|pid| !lives(pid))
+    })
+    .await;
 }
 
 /// Supervisors and servers below a process.
@@ -134,8 +213,16 @@ fn children(pid: &str) -> Vec<String> {
     let mut parents = vec![pid.to_owned()];
     while let Some(parent) = parents.pop() {
         for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-            let above = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(1).unwrap();
+            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
+                continue;
+            };
+            let above = stat
+                .rsplit_once(')')
+                .unwrap()
+                .1
+                .split_ascii_whitespace()
+                .nth(1)
+                .unwrap();
             if above == parent {
                 let pid = entry.file_name().to_string_lossy().into_owned();
                 parents.push(pid.clone());
@@ -159,7 +246,10 @@ async fn a_supervisor_that_is_killed_takes_its_server_along() {
         })
         .unwrap();
     let before = client.generation();
-    let killed = std::process::Command::new("kill").args(["-9", supervisor]).status().unwrap();
+    let killed = std::process::Command::new("kill")
+        .args(["-9", supervisor])
+        .status()
+        .unwrap();
     assert!(killed.success());
     until("the end of all", || below.iter().all(|pid| !lives(pid))).await;
     until("the noticing", || client.generation() != before).await;

@@ -17,7 +17,10 @@ use sha2::{Digest, Sha256};
 use super::support::{ask, call, client, example, fixture};
 
 fn pin(path: &Path) -> FilePin {
-    FilePin { path: path.to_owned(), digest: Sha256::digest(fs::read(path).unwrap()).into() }
+    FilePin {
+        path: path.to_owned(),
+        digest: Sha256::digest(fs::read(path).unwrap()).into(),
+    }
 }
 
 /// A server in a few lines of shell, which answers with `word`.
@@ -43,7 +46,10 @@ done
 #[tokio::test]
 async fn a_pinned_executable_is_measured_and_says_so() {
     let pins = vec![pin(&example("fixture"))];
-    let client = client(Spawn { pins: pins.clone(), ..fixture("legacy") });
+    let client = client(Spawn {
+        pins: pins.clone(),
+        ..fixture("legacy")
+    });
     ask(&client, call("echo")).await.unwrap();
     let observed = client.observed();
     assert_eq!(observed.evidence, EvidenceClass::SpawnMeasured);
@@ -60,7 +66,10 @@ async fn j03_an_executable_that_is_not_the_approved_one_is_not_started() {
     let path = folder.path().join("server");
     fs::copy(example("fixture"), &path).unwrap();
     let approved = pin(&path);
-    let spawn = || Spawn { pins: vec![approved.clone()], ..Spawn::new(&path) };
+    let spawn = || Spawn {
+        pins: vec![approved.clone()],
+        ..Spawn::new(&path)
+    };
     let first = client(spawn());
     ask(&first, call("echo")).await.unwrap();
     first.close().await;
@@ -72,7 +81,10 @@ async fn j03_an_executable_that_is_not_the_approved_one_is_not_started() {
     let second = client(spawn());
     let error = second.list().await.unwrap_err();
     assert!(!error.sent());
-    assert!(matches!(&error, UpstreamError::Spawn(SpawnError::Digest { path: p, .. }) if *p == path), "{error:?}");
+    assert!(
+        matches!(&error, UpstreamError::Spawn(SpawnError::Digest { path: p, .. }) if *p == path),
+        "{error:?}"
+    );
     assert_eq!(second.observed().files, []);
     second.close().await;
 }
@@ -81,11 +93,22 @@ async fn j03_an_executable_that_is_not_the_approved_one_is_not_started() {
 async fn j03_a_script_is_measured_with_its_interpreter_and_keeps_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = script(folder.path(), "server.sh", "good");
-    let client = client(Spawn { pins: vec![pin(&path), pin(Path::new("/bin/sh"))], ..Spawn::new(&path) });
+    let client = client(Spawn {
+        pins: vec![pin(&path), pin(Path::new("/bin/sh"))],
+        ..Spawn::new(&path)
+    });
     let answer = ask(&client, call("x")).await.unwrap();
     assert_eq!(answer.get("self").unwrap().as_str(), path.to_str());
-    let roles: Vec<_> = client.observed().files.iter().map(|f| (f.role, f.pinned)).collect();
-    assert_eq!(roles, [(FileRole::Interpreter, true), (FileRole::Script, true)]);
+    let roles: Vec<_> = client
+        .observed()
+        .files
+        .iter()
+        .map(|f| (f.role, f.pinned))
+        .collect();
+    assert_eq!(
+        roles,
+        [(FileRole::Interpreter, true), (FileRole::Script, true)]
+    );
     client.close().await;
 }
 
@@ -106,7 +129,10 @@ async fn j03_a_script_named_by_an_argument_is_measured_too() {
     script(folder.path(), "server.sh", "evil");
     let evil = client(spawn(approved));
     let error = evil.list().await.unwrap_err();
-    assert!(matches!(error, UpstreamError::Spawn(SpawnError::Digest { .. })), "{error:?}");
+    assert!(
+        matches!(error, UpstreamError::Spawn(SpawnError::Digest { .. })),
+        "{error:?}"
+    );
     evil.close().await;
 }
 
@@ -144,14 +170,23 @@ fn j03_an_executable_swapped_while_it_is_started_never_runs() {
         runtime.block_on(async {
             for _ in 0..20 {
                 let client = client(Spawn {
-                    pins: vec![FilePin { path: path.clone(), digest: approved.digest }],
+                    pins: vec![FilePin {
+                        path: path.clone(),
+                        digest: approved.digest,
+                    }],
                     ..Spawn::new(&path)
                 });
                 match ask(&client, call("echo")).await {
                     Ok(_) => {}
-                    Err(UpstreamError::Spawn(SpawnError::Digest { .. }) | UpstreamError::Spawn(SpawnError::Changed { .. })) => {}
+                    Err(
+                        UpstreamError::Spawn(SpawnError::Digest { .. })
+                        | UpstreamError::Spawn(SpawnError::Changed { .. }),
+                    ) => {}
                     Err(UpstreamError::Negotiation(inner)) => {
-                        assert!(matches!(*inner, UpstreamError::Spawn(SpawnError::Changed { .. })), "{inner:?}");
+                        assert!(
+                            matches!(*inner, UpstreamError::Spawn(SpawnError::Changed { .. })),
+                            "{inner:?}"
+                        );
                     }
                     Err(other) => panic!("{other:?}"),
                 }
@@ -170,7 +205,11 @@ async fn j03_a_script_swapped_after_its_measuring_gets_no_call() {
     let evil = script(folder.path(), "evil.sh", "evil");
     fs::write(
         &interpreter,
-        format!("#!/bin/sh\nmv {} {}\nexec /bin/sh \"$@\"\n", evil.display(), path.display()),
+        format!(
+            "#!/bin/sh\nmv {} {}\nexec /bin/sh \"$@\"\n",
+            evil.display(),
+            path.display()
+        ),
     )
     .unwrap();
     fs::set_permissions(&interpreter, fs::Permissions::from_mode(0o755)).unwrap();
@@ -213,8 +252,14 @@ async fn j02_shell_characters_relative_paths_and_path_lookups_run_nothing() {
 async fn j02_arguments_reach_the_server_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let marker = folder.path().join("marker");
-    let hostile = format!("legacy; touch {0} $(touch {0}) `touch {0}` | tee {0}", marker.display());
-    let client = client(Spawn { args: vec![hostile], ..Spawn::new(example("fixture")) });
+    let hostile = format!(
+        "legacy; touch {0} $(touch {0}) `touch {0}` | tee {0}",
+        marker.display()
+    );
+    let client = client(Spawn {
+        args: vec![hostile],
+        ..Spawn::new(example("fixture"))
+    });
     ask(&client, call("echo")).await.unwrap();
     client.close().await;
     assert!(!marker.exists());
@@ -226,7 +271,10 @@ async fn a_link_is_followed_for_measuring_and_kept_as_the_name() {
     let link = folder.path().join("bin").join("python");
     fs::create_dir(link.parent().unwrap()).unwrap();
     symlink(example("fixture"), &link).unwrap();
-    let client = client(Spawn { pins: vec![pin(&link)], ..Spawn::new(&link) });
+    let client = client(Spawn {
+        pins: vec![pin(&link)],
+        ..Spawn::new(&link)
+    });
     let seen = ask(&client, call("surroundings")).await.unwrap();
     assert_eq!(seen.get("name").unwrap().as_str(), link.to_str());
     client.close().await;
@@ -246,15 +294,31 @@ async fn what_cannot_be_run_is_told_apart() {
         (folder.path().join("missing"), "Open"),
         (file("plain", "no program", 0o755), "NotAProgram"),
         (file("mode", "\x7fELF", 0o644), "Exec"),
-        (file("lost", "#!/usr/bin/env no-such-interpreter\n", 0o755), "InterpreterNotFound"),
+        (
+            file("lost", "#!/usr/bin/env no-such-interpreter\n", 0o755),
+            "InterpreterNotFound",
+        ),
         (file("relative", "#!bin/sh\n", 0o755), "Shebang"),
-        (file("nested", &format!("#!{}\n", file("inner", "#!/bin/sh\n", 0o755).display()), 0o755), "Shebang"),
+        (
+            file(
+                "nested",
+                &format!("#!{}\n", file("inner", "#!/bin/sh\n", 0o755).display()),
+                0o755,
+            ),
+            "Shebang",
+        ),
     ];
     for (path, expected) in cases {
         let client = client(Spawn::new(&path));
         let error = client.list().await.unwrap_err();
-        let UpstreamError::Spawn(error) = error else { panic!("{}: {error:?}", path.display()) };
-        assert!(format!("{error:?}").starts_with(expected), "{}: {error:?}", path.display());
+        let UpstreamError::Spawn(error) = error else {
+            panic!("{}: {error:?}", path.display())
+        };
+        assert!(
+            format!("{error:?}").starts_with(expected),
+            "{}: {error:?}",
+            path.display()
+        );
         client.close().await;
     }
 }

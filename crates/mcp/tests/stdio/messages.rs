@@ -15,13 +15,24 @@ use super::support::{ask, call, call_with, client, fixture};
 async fn a_legacy_server_is_initialized_and_listed_page_by_page() {
     let client = client(fixture("legacy"));
     let listing = client.list().await.unwrap();
-    let names: Vec<_> = listing.tools.iter().map(|tool| tool.get("name").unwrap().as_str()).collect();
+    let names: Vec<_> = listing
+        .tools
+        .iter()
+        .map(|tool| tool.get("name").unwrap().as_str())
+        .collect();
     assert_eq!(names, [Some("echo"), Some("hang")]);
     assert!(listing.complete);
     assert_eq!(listing.pages.len(), 2);
     assert_eq!(listing.pages[0].cursor, None);
-    assert_eq!(listing.pages[1].cursor.as_deref(), Some(""), "the empty text is a cursor");
-    assert_eq!(&listing.pages[1].bytes[..], br#"{"tools":[{"name":"hang"}]}"#);
+    assert_eq!(
+        listing.pages[1].cursor.as_deref(),
+        Some(""),
+        "the empty text is a cursor"
+    );
+    assert_eq!(
+        &listing.pages[1].bytes[..],
+        br#"{"tools":[{"name":"hang"}]}"#
+    );
     let observed = client.observed();
     assert_eq!(observed.version, Some(Version::V2025_06_18));
     assert_eq!(observed.evidence, EvidenceClass::SpawnUnmeasured);
@@ -36,7 +47,9 @@ async fn a_modern_server_gets_the_members_that_make_a_request_stand_alone() {
         meta: Some(Bytes::from_static(meta.as_bytes())),
         ..call_with("params", "{ \"z\":1e2,\n\"a\" : 12345678901234567890123 }")
     };
-    let ToolReply::Result { bytes, .. } = client.call(call).await.unwrap() else { panic!() };
+    let ToolReply::Result { bytes, .. } = client.call(call).await.unwrap() else {
+        panic!()
+    };
     assert_eq!(client.observed().version, Some(Version::V2026_07_28));
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
@@ -54,9 +67,15 @@ async fn a_legacy_server_gets_neither_the_members_nor_a_meta_object_nobody_gave(
     let plain = ask(&client, call("params")).await.unwrap();
     assert_eq!(plain.to_string(), r#"{"name":"params"}"#);
     let meta = r#"{"io.modelcontextprotocol/clientInfo":{"name":"agent"},"progressToken":""}"#;
-    let call = ToolCall { meta: Some(Bytes::from_static(meta.as_bytes())), ..call("params") };
+    let call = ToolCall {
+        meta: Some(Bytes::from_static(meta.as_bytes())),
+        ..call("params")
+    };
     let stripped = ask(&client, call).await.unwrap();
-    assert_eq!(stripped.to_string(), r#"{"name":"params","_meta":{"progressToken":""}}"#);
+    assert_eq!(
+        stripped.to_string(),
+        r#"{"name":"params","_meta":{"progressToken":""}}"#
+    );
     client.close().await;
 }
 
@@ -72,7 +91,12 @@ async fn a_banner_on_standard_output_does_not_spoil_the_start() {
 async fn a_server_of_unknown_revisions_is_refused_and_not_initialized() {
     let client = client(fixture("foreign"));
     let error = client.list().await.unwrap_err();
-    assert_eq!(error, UpstreamError::NoCommonVersion { offered: r#"["2099-01-01"]"#.to_owned() });
+    assert_eq!(
+        error,
+        UpstreamError::NoCommonVersion {
+            offered: r#"["2099-01-01"]"#.to_owned()
+        }
+    );
     client.close().await;
 }
 
@@ -82,8 +106,13 @@ async fn answers_reach_whoever_asked_when_many_ask_at_once() {
     let calls = (0..64).map(|n| {
         let client = &client;
         async move {
-            let value = ask(client, call_with("params", &format!("{{\"n\":{n}}}"))).await.unwrap();
-            assert_eq!(value.get("arguments").unwrap().to_string(), format!("{{\"n\":{n}}}"));
+            let value = ask(client, call_with("params", &format!("{{\"n\":{n}}}")))
+                .await
+                .unwrap();
+            assert_eq!(
+                value.get("arguments").unwrap().to_string(),
+                format!("{{\"n\":{n}}}")
+            );
         }
     });
     futures_util::future::join_all(calls).await;
@@ -95,9 +124,15 @@ async fn answers_with_a_foreign_id_or_of_another_type_are_dropped_and_counted() 
     let client = client(fixture("legacy"));
     client.list().await.unwrap();
     for name in ["wrong-id", "id-as-text"] {
-        let call = ToolCall { deadline: Duration::from_millis(300), ..call(name) };
+        let call = ToolCall {
+            deadline: Duration::from_millis(300),
+            ..call(name)
+        };
         let after = call.deadline;
-        assert_eq!(ask(&client, call).await, Err(UpstreamError::Timeout { sent: true, after }));
+        assert_eq!(
+            ask(&client, call).await,
+            Err(UpstreamError::Timeout { sent: true, after })
+        );
     }
     ask(&client, call("twice")).await.unwrap();
     ask(&client, call("echo")).await.unwrap();
@@ -118,7 +153,10 @@ async fn a_line_that_is_no_message_fails_the_call_and_the_next_one_is_answered()
 #[tokio::test]
 async fn a_broken_line_fails_the_call_it_names_and_spares_the_others() {
     let client = client(fixture("legacy"));
-    let hang = client.call(ToolCall { deadline: Duration::from_secs(1), ..call("hang") });
+    let hang = client.call(ToolCall {
+        deadline: Duration::from_secs(1),
+        ..call("hang")
+    });
     let broken = async {
         assert_eq!(
             ask(&client, call("half-json")).await,
@@ -126,15 +164,24 @@ async fn a_broken_line_fails_the_call_it_names_and_spares_the_others() {
         );
     };
     let (hang, ()) = tokio::join!(hang, broken);
-    assert!(matches!(hang, Err(UpstreamError::Timeout { sent: true, .. })), "{hang:?}");
+    assert!(
+        matches!(hang, Err(UpstreamError::Timeout { sent: true, .. })),
+        "{hang:?}"
+    );
     client.close().await;
 }
 
 #[tokio::test]
 async fn an_over_long_line_fails_its_call_and_stays_in_step() {
     let client = client(fixture("legacy"));
-    let call_long = ToolCall { max_bytes: 64 << 20, ..call("long-line") };
-    assert_eq!(ask(&client, call_long).await, Err(UpstreamError::TooLarge { limit: 8 << 20 }));
+    let call_long = ToolCall {
+        max_bytes: 64 << 20,
+        ..call("long-line")
+    };
+    assert_eq!(
+        ask(&client, call_long).await,
+        Err(UpstreamError::TooLarge { limit: 8 << 20 })
+    );
     ask(&client, call("echo")).await.unwrap();
     client.close().await;
 }
@@ -146,9 +193,14 @@ async fn a_result_of_exactly_the_cap_passes_and_one_byte_more_does_not() {
         max_bytes: 5000,
         ..call_with("size", &format!("{{\"bytes\":\"{bytes}\"}}"))
     };
-    let ToolReply::Result { bytes, .. } = client.call(sized(5000)).await.unwrap() else { panic!() };
+    let ToolReply::Result { bytes, .. } = client.call(sized(5000)).await.unwrap() else {
+        panic!()
+    };
     assert_eq!(bytes.len(), 5000);
-    assert_eq!(ask(&client, sized(5001)).await, Err(UpstreamError::TooLarge { limit: 5000 }));
+    assert_eq!(
+        ask(&client, sized(5001)).await,
+        Err(UpstreamError::TooLarge { limit: 5000 })
+    );
     client.close().await;
 }
 
@@ -156,13 +208,26 @@ async fn a_result_of_exactly_the_cap_passes_and_one_byte_more_does_not() {
 async fn e12_what_a_server_asks_of_us_is_refused_but_for_ping() {
     let client = client(fixture("legacy"));
     for method in ["sampling/createMessage", "elicitation/create", "roots/list"] {
-        let answer = ask(&client, call_with("ask", &format!("{{\"method\":\"{method}\"}}"))).await;
+        let answer = ask(
+            &client,
+            call_with("ask", &format!("{{\"method\":\"{method}\"}}")),
+        )
+        .await;
         let answer = answer.unwrap();
-        let code = answer.get("error").unwrap().get("code").and_then(Value::as_i64);
+        let code = answer
+            .get("error")
+            .unwrap()
+            .get("code")
+            .and_then(Value::as_i64);
         assert_eq!(code, Some(-32601));
     }
-    let pong = ask(&client, call_with("ask", "{\"method\":\"ping\"}")).await.unwrap();
-    assert_eq!(pong.to_string(), r#"{"jsonrpc":"2.0","id":"q","result":{}}"#);
+    let pong = ask(&client, call_with("ask", "{\"method\":\"ping\"}"))
+        .await
+        .unwrap();
+    assert_eq!(
+        pong.to_string(),
+        r#"{"jsonrpc":"2.0","id":"q","result":{}}"#
+    );
     assert_eq!(client.observed().refused, 3);
     client.close().await;
 }
@@ -171,7 +236,10 @@ async fn e12_what_a_server_asks_of_us_is_refused_but_for_ping() {
 async fn g03_a_changed_list_moves_the_generation_on_and_stops_calls_decided_before() {
     let client = client(fixture("legacy"));
     let listing = client.list().await.unwrap();
-    let decided = ToolCall { listed: Some(listing.generation), ..call("echo") };
+    let decided = ToolCall {
+        listed: Some(listing.generation),
+        ..call("echo")
+    };
     ask(&client, decided.clone()).await.unwrap();
     ask(&client, call("mutate")).await.unwrap();
     assert_ne!(client.generation(), listing.generation);
@@ -184,9 +252,22 @@ async fn g03_a_changed_list_moves_the_generation_on_and_stops_calls_decided_befo
 #[tokio::test]
 async fn meta_that_is_no_object_sends_nothing() {
     let client = client(fixture("legacy"));
-    let call = ToolCall { meta: Some(Bytes::from_static(b"[1]")), ..call("echo") };
+    let call = ToolCall {
+        meta: Some(Bytes::from_static(b"[1]")),
+        ..call("echo")
+    };
     let error = client.call(call).await.unwrap_err();
     assert_eq!(error, UpstreamError::Meta);
     assert!(!error.sent());
+    client.close().await;
+}
+
+#[tokio::test]
+async fn g03_a_modern_server_that_announces_changes_is_listened_to() {
+    let client = client(fixture("modern"));
+    let listed = client.list().await.unwrap().generation;
+    ask(&client, call("mutate")).await.unwrap();
+    assert_ne!(client.generation(), listed);
+    assert_eq!(client.observed().dropped, 0);
     client.close().await;
 }

@@ -18,17 +18,26 @@ pub(crate) fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("the test's own path");
     let target = tests.ancestors().nth(2).expect("a build folder");
     let path = target.join("examples").join(name);
-    assert!(path.exists(), "examples are built when the tests are run without naming one target");
+    assert!(
+        path.exists(),
+        "examples are built when the tests are run without naming one target"
+    );
     path
 }
 
 pub(crate) fn launcher() -> Launcher {
-    Launcher { program: example("supervise"), args: Vec::new() }
+    Launcher {
+        program: example("supervise"),
+        args: Vec::new(),
+    }
 }
 
 /// The fixture, speaking as told.
 pub(crate) fn fixture(era: &str) -> Spawn {
-    Spawn { args: vec![era.to_owned()], ..Spawn::new(example("fixture")) }
+    Spawn {
+        args: vec![era.to_owned()],
+        ..Spawn::new(example("fixture"))
+    }
 }
 
 pub(crate) fn client(spawn: Spawn) -> StdioClient {
@@ -47,7 +56,10 @@ pub(crate) fn call(name: &str) -> ToolCall {
 }
 
 pub(crate) fn call_with(name: &str, arguments: &str) -> ToolCall {
-    ToolCall { arguments: Some(Bytes::copy_from_slice(arguments.as_bytes())), ..call(name) }
+    ToolCall {
+        arguments: Some(Bytes::copy_from_slice(arguments.as_bytes())),
+        ..call(name)
+    }
 }
 
 pub(crate) async fn ask(client: &StdioClient, call: ToolCall) -> Result<Value, UpstreamError> {

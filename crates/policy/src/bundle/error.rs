@@ -2,7 +2,7 @@ use std::fmt;
 
 use cmcp_json::{CanonError, ParseErrorKind};
 
-use super::statement::{MAX_NESTING, MAX_TOKENS};
+use super::statement::{MAX_NESTING, MAX_OPERATORS, MAX_TOKENS};
 use super::{MAX_BYTES, MAX_POLICIES};
 use crate::schema::Untyped;
 
@@ -219,8 +219,13 @@ pub enum Cause {
     #[error("it can never apply to any call: remove it, or correct its conditions")]
     Never,
     /// Deeper than the limit.
-    #[error("it nests more than {MAX_NESTING} brackets and conditionals: split it")]
+    #[error("it nests more than {MAX_NESTING} brackets: split it")]
     Nesting,
+    /// More operators than the limit.
+    #[error(
+        "it has more than {MAX_OPERATORS} operators: split it, or write a list as `[…].contains(…)`"
+    )]
+    Operators,
     /// The redaction path cannot be read.
     #[error("`@redact`: `{path}`: {reason}")]
     Redaction {

@@ -104,8 +104,8 @@ impl Reader {
             Compat::V07 => format!("policy{}", self.count),
         };
         self.count = self.count.saturating_add(1);
-        match parse(file, implicit, statement) {
-            Ok(rule) => self.keep(rule),
+        match parse(file, implicit.clone(), statement) {
+            Ok(rule) => self.keep(rule, &implicit),
             Err(causes) => self.errors.extend(causes),
         }
     }
@@ -119,21 +119,22 @@ impl Reader {
         }
     }
 
-    fn keep(&mut self, rule: Rule) {
+    fn keep(&mut self, mut rule: Rule, implicit: &str) {
         let other = self.ids.get(&rule.id).and_then(|at| self.rules.get(*at));
-        if let Some(other) = other {
-            let cause = Cause::DuplicateId {
-                id: rule.id.clone(),
-                other: other.place().to_string(),
-            };
-            self.errors.push(
-                PolicyError::Policy {
-                    place: rule.place(),
-                    cause,
-                }
-                .into(),
-            );
-            return;
+        match (other, self.compat) {
+            (None, Compat::Off | Compat::V07) => {}
+            // There `@id` was an annotation like any other.
+            (Some(_), Compat::V07) if !self.ids.contains_key(implicit) => {
+                rule.policy = rule.policy.new_id(PolicyId::new(implicit));
+                implicit.clone_into(&mut rule.id);
+            }
+            (Some(other), Compat::Off | Compat::V07) => {
+                let (id, other) = (rule.id.clone(), other.place().to_string());
+                let (place, cause) = (rule.place(), Cause::DuplicateId { id, other });
+                self.errors
+                    .push(PolicyError::Policy { place, cause }.into());
+                return;
+            }
         }
         self.ids.insert(rule.id.clone(), self.rules.len());
         self.rules.push(rule);
@@ -146,56 +147,29 @@ fn parse(
     statement: &Statement<'_>,
 ) -> Result<Rule, Vec<BundleError>> {
     let refuse = |line, cause| {
-        let place = Place {
-            file: file.to_owned(),
-            line,
-            policy: None,
-        };
-        vec![BundleError::Policy(PolicyError::Policy { place, cause })]
+        let (file, policy) = (file.to_owned(), None);
+        BundleError::Policy(PolicyError::Policy {
+            place: Place { file, line, policy },
+            cause,
+        })
     };
-    match statement.excess {
-        Some(Excess::Nesting) => return Err(refuse(statement.line, Cause::Nesting)),
-        Some(Excess::Tokens) => return Err(refuse(statement.line, Cause::Tokens)),
-        None => {}
+    if let Some(excess) = statement.excess {
+        return Err(vec![refuse(statement.line, excess.cause())]);
     }
     let policy = Policy::parse(None, statement.text).map_err(|errors| {
         let found = errors
             .iter()
             .map(|error| syntax(&DetailedError::from(error), statement));
         found
-            .flat_map(|(line, cause)| refuse(line, cause))
+            .map(|(line, cause)| refuse(line, cause))
             .collect::<Vec<_>>()
     })?;
-    let id = policy
-        .annotation("id")
-        .filter(|id| !id.is_empty())
-        .map_or(implicit, ToOwned::to_owned);
-    let policy = policy.new_id(PolicyId::new(&id));
-    let unreadable = |message: String| {
-        refuse(
-            statement.line,
-            Cause::Invalid {
-                message,
-                help: None,
-            },
-        )
-    };
-    let body = policy
-        .to_pst()
-        .map_err(|error| unreadable(error.to_string()))?
-        .body()
-        .clone();
-    let (policy, body) =
-        match alias::resolve(&body).map_err(|error| unreadable(error.to_string()))? {
-            None => (policy, body),
-            Some(body) => {
-                let fixed = pst::StaticPolicy::try_from(body.clone())
-                    .map_err(|error| unreadable(error.to_string()))?;
-                let policy = Policy::from_pst(pst::Policy::Static(fixed))
-                    .map_err(|error| unreadable(error.to_string()))?;
-                (policy.new_id(PolicyId::new(&id)), body)
-            }
-        };
+    let annotated = policy.annotation("id").filter(|id| !id.is_empty());
+    let id = annotated.map_or(implicit, ToOwned::to_owned);
+    let (policy, body) = resolve(policy.new_id(PolicyId::new(&id))).map_err(|error| {
+        let (message, help) = (error.to_string(), None);
+        vec![refuse(statement.line, Cause::Invalid { message, help })]
+    })?;
     let mut rule = Rule {
         id,
         file: file.to_owned(),
@@ -207,6 +181,30 @@ fn parse(
     };
     rule.redact = redactions(&rule)?;
     Ok(rule)
+}
+
+/// The policy with older names resolved, and its tree. Where there are none it is left as it was
+/// parsed, for then it knows the places of its parts.
+fn resolve(policy: Policy) -> Result<(Policy, pst::Template), pst::PstConstructionError> {
+    let body = policy.to_pst()?.body().clone();
+    let Some(body) = alias::resolve(&body)? else {
+        return Ok((policy, body));
+    };
+    let resolved = pst::Policy::Static(pst::StaticPolicy::try_from(body.clone())?);
+    Ok((
+        Policy::from_pst(resolved)?.new_id(policy.id().clone()),
+        body,
+    ))
+}
+
+impl Excess {
+    fn cause(self) -> Cause {
+        match self {
+            Self::Nesting => Cause::Nesting,
+            Self::Operators => Cause::Operators,
+            Self::Tokens => Cause::Tokens,
+        }
+    }
 }
 
 /// What Cedar's parser says, with the remedies that its authors cannot know.

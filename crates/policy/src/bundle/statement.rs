@@ -19,29 +19,23 @@ pub(super) struct Statement<'a> {
 /// A limit that a statement exceeds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Excess {
-    /// Brackets and conditionals inside one another.
+    /// Brackets inside one another.
     Nesting,
+    /// Operators that make one expression part of another.
+    Operators,
     /// Tokens.
     Tokens,
 }
 
 /// The statements of a file, in order. What follows the last semicolon, if it is not blank, is a
 /// statement too: the parser will say what is wrong with it.
-pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
-    let mut scanner = Scanner {
+pub(super) fn split(text: &str) -> impl Iterator<Item = Statement<'_>> {
+    Scanner {
         text,
         chars: text.char_indices().peekable(),
         line: 1,
         open: None,
-    };
-    let mut statements = Vec::new();
-    while let Some((at, char)) = scanner.chars.next() {
-        if let Some(statement) = scanner.take(at, char) {
-            statements.push(statement);
-        }
     }
-    statements.extend(scanner.close(text.len()));
-    statements
 }
 
 struct Scanner<'a> {
@@ -57,8 +51,21 @@ struct Open {
     line: usize,
     tokens: usize,
     depth: usize,
-    conditionals: usize,
+    operators: usize,
     excess: Option<Excess>,
+}
+
+impl<'a> Iterator for Scanner<'a> {
+    type Item = Statement<'a>;
+
+    fn next(&mut self) -> Option<Statement<'a>> {
+        while let Some((at, char)) = self.chars.next() {
+            if let Some(statement) = self.take(at, char) {
+                return Some(statement);
+            }
+        }
+        self.close(self.text.len())
+    }
 }
 
 impl<'a> Scanner<'a> {
@@ -86,7 +93,7 @@ impl<'a> Scanner<'a> {
             line,
             tokens: 0,
             depth: 0,
-            conditionals: 0,
+            operators: 0,
             excess: None,
         });
         open.tokens = open.tokens.saturating_add(1);
@@ -94,16 +101,17 @@ impl<'a> Scanner<'a> {
             '"' => self.string(),
             '(' | '[' | '{' => open.depth = open.depth.saturating_add(1),
             ')' | ']' | '}' => open.depth = open.depth.saturating_sub(1),
+            '&' | '|' => {
+                self.chars.next_if(|&(_, next)| next == char);
+                open.operators = open.operators.saturating_add(1);
+            }
+            '.' | '+' | '-' | '*' => open.operators = open.operators.saturating_add(1),
             _ if is_word(char) && self.word(at) == "if" => {
-                open.conditionals = open.conditionals.saturating_add(1);
+                open.operators = open.operators.saturating_add(1);
             }
             _ => {}
         }
-        if open.depth.saturating_add(open.conditionals) > MAX_NESTING {
-            open.excess = Some(Excess::Nesting);
-        } else if open.tokens > MAX_TOKENS && open.excess.is_none() {
-            open.excess = Some(Excess::Tokens);
-        }
+        open.excess = open.excess.or(open.excess());
         self.open = Some(open);
     }
 
@@ -139,11 +147,27 @@ impl<'a> Scanner<'a> {
     }
 }
 
+impl Open {
+    fn excess(&self) -> Option<Excess> {
+        if self.depth > MAX_NESTING {
+            Some(Excess::Nesting)
+        } else if self.operators > MAX_OPERATORS {
+            Some(Excess::Operators)
+        } else {
+            (self.tokens > MAX_TOKENS).then_some(Excess::Tokens)
+        }
+    }
+}
+
 fn is_word(char: char) -> bool {
     char.is_ascii_alphanumeric() || char == '_'
 }
 
-/// Brackets and conditionals inside one another in one policy.
-pub(super) const MAX_NESTING: usize = 4800;
+// Parser, validator and evaluator recurse over a policy. Within these bounds an optimised build
+// needs less than the 2 MiB of a worker thread's stack.
+/// Brackets inside one another in one policy.
+pub(super) const MAX_NESTING: usize = 32;
+/// Logical and arithmetic operators, attribute accesses and conditionals in one policy.
+pub(super) const MAX_OPERATORS: usize = 300;
 /// Names, literals, operators and brackets in one policy.
-pub(super) const MAX_TOKENS: usize = 400_000;
+pub(super) const MAX_TOKENS: usize = 4_000;

@@ -169,6 +169,14 @@ fn an_id_is_used_once() {
 }
 
 #[test]
+fn under_compat_an_id_used_twice_is_only_an_annotation() {
+    let twice = "@id(\"x\") permit(principal, action, resource);\n@id(\"x\") forbid(principal, action, resource);";
+    let bundle = bundle(twice, Compat::V07).unwrap();
+    let ids: Vec<&str> = bundle.rules().iter().map(|rule| rule.id.as_str()).collect();
+    assert_eq!(ids, ["x", "policy1"]);
+}
+
+#[test]
 fn what_is_no_cedar_is_told_with_a_remedy() {
     let advice =
         "permit(principal, action, resource)\nwhen { true }\nadvice { redact_fields: [\"ssn\"] };";

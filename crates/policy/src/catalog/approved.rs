@@ -130,6 +130,13 @@ impl Approved {
             .filter(|schema| !schema.is_null())
     }
 
+    /// Whether callers were shown an output schema, so that a result without structured output breaks
+    /// a promise. What an array of 0.7.1 approves was never shown.
+    #[must_use]
+    pub fn promises_structure(&self) -> bool {
+        self.origin == Origin::Document && self.output_schema().is_some()
+    }
+
     /// Holds arguments against the approved schema; what it does not declare is refused.
     ///
     /// # Errors

@@ -23,10 +23,14 @@ pub(super) fn read(
     let mut servers = Servers::default();
     let mut tools = Vec::new();
     let mut names = Vec::new();
+    // Elements have no place in the text but that of their first member.
+    let mut near = 0;
     for (index, entry) in entries.iter().enumerate() {
-        let Some(fields) = Fields::closed(reader, entry, format!("[{index}]"), &ENTRY) else {
+        let at = (format!("[{index}]"), near);
+        let Some(fields) = Fields::closed(reader, entry, at, &ENTRY) else {
             continue;
         };
+        near = fields.offset;
         if let Some(tool) = tool(reader, &fields, &mut servers, context) {
             names.push(Exposed {
                 place: fields.place,
@@ -61,7 +65,10 @@ fn tool(
     context: &Context<'_>,
 ) -> Option<Approved> {
     let name = name(reader, fields);
-    let server = server_of(reader, fields, context.compat);
+    let server = fields
+        .required(reader, "server")
+        .and_then(|server| Fields::open(reader, server, fields.child("server")))
+        .and_then(|server| server_of(reader, &server, context.compat));
     let definition = definition(reader, fields, context.compat);
     let labels = document::Labels::of(reader, fields, "sensitivity_level", context.vocabulary);
     let baa = match (
@@ -120,7 +127,12 @@ fn definition(
     compat: Compat,
 ) -> Option<(Object, Sha256Digest, Checks)> {
     let value = fields.required(reader, "approved_definition")?;
-    let approved = Fields::closed(reader, value, fields.at("approved_definition"), &DEFINITION)?;
+    let approved = Fields::closed(
+        reader,
+        value,
+        fields.child("approved_definition"),
+        &DEFINITION,
+    )?;
     if let Some(stated) = fields.string(reader, "definition_hash") {
         let actual = Sha256Digest::of(&canonical(value, Form::Pyj).ok()?);
         if stated != actual.to_string() {
@@ -173,13 +185,24 @@ fn definition(
     ))
 }
 
+/// Reads one `server` object of this form by itself, as the request for an exception carries one.
+pub(super) fn identity(
+    reader: &mut Reader<'_>,
+    value: &Value,
+    compat: Compat,
+) -> Option<ServerSpec> {
+    let fields = Fields::open(reader, value, ("server_identity".to_owned(), 0))?;
+    let mut servers = Servers::default();
+    servers.add(server_of(reader, &fields, compat)?);
+    servers.specs.pop()
+}
+
 fn server_of(
     reader: &mut Reader<'_>,
-    fields: &Fields<'_>,
+    server: &Fields<'_>,
     compat: Compat,
 ) -> Option<(String, Transport)> {
-    let value = fields.required(reader, "server")?;
-    let server = Fields::closed(reader, value, fields.at("server"), &SERVER)?;
+    server.only(reader, &SERVER);
     let display_name = server.string(reader, "display_name");
     if server.nullable_string(reader, "spiffe_id").is_some() && compat == Compat::Off {
         let remedy = "remove it, or set `compat: cmcp-0.7` to have it ignored as 0.7.1 does";
@@ -204,8 +227,8 @@ fn server_of(
         );
     }
     let transport = match server.string(reader, "transport")? {
-        "http-sse" | "streamable-http" => network(reader, &server, compat),
-        "stdio" => spawn(reader, &server),
+        "http-sse" | "streamable-http" => network(reader, server, compat),
+        "stdio" => spawn(reader, server),
         word => {
             let known = "`http-sse`, `streamable-http` and `stdio`";
             server.fault(
@@ -293,7 +316,7 @@ fn fingerprint(text: &str) -> Option<Option<Sha256Digest>> {
 
 fn spawn(reader: &mut Reader<'_>, server: &Fields<'_>) -> Option<Transport> {
     let value = server.required(reader, "spawn")?;
-    let spawn = Fields::closed(reader, value, server.at("spawn"), &SPAWN)?;
+    let spawn = Fields::closed(reader, value, server.child("spawn"), &SPAWN)?;
     let command = spawn.string(reader, "command");
     let target = spawn.nullable_string(reader, "measure_target");
     for (name, path) in [("command", command), ("measure_target", target)] {

@@ -1,4 +1,5 @@
 mod read;
+mod servers;
 mod write;
 
 use cmcp_evidence::Timestamp;

@@ -51,14 +51,19 @@ impl<'v> Fields<'v> {
         known: &[&'static str],
     ) -> Option<Self> {
         let fields = Self::open(reader, value, at)?;
-        for name in fields.object.keys().filter(|name| !known.contains(name)) {
+        fields.only(reader, known);
+        Some(fields)
+    }
+
+    /// Reports every member but the known ones.
+    pub(super) fn only(&self, reader: &mut Reader<'_>, known: &[&'static str]) {
+        for name in self.object.keys().filter(|name| !known.contains(name)) {
             let kind = CatalogErrorKind::Unknown {
                 name: name.escape_default().to_string(),
                 known: list(known),
             };
-            reader.fault(&fields.place, fields.offset_of(name), kind);
+            reader.fault(&self.place, self.offset_of(name), kind);
         }
-        Some(fields)
     }
 
     /// An object with any members.

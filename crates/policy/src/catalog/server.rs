@@ -1,8 +1,14 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use cmcp_evidence::Sha256Digest;
+use cmcp_json::Value;
 
-use super::error::CatalogErrorKind;
+use super::{
+    array,
+    error::{CatalogError, CatalogErrorKind},
+    reader::Reader,
+};
+use crate::Compat;
 
 /// A server that offers approved tools, and how it is reached and recognised.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,6 +22,20 @@ pub struct ServerSpec {
 }
 
 impl ServerSpec {
+    /// Reads a server as the entries of a 0.7.1 array and requests for an exception describe one:
+    /// `display_name`, `transport`, `url`, `tls_fingerprint`, and so on.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn parse_identity(value: &Value, compat: Compat) -> Result<Self, Vec<CatalogError>> {
+        let mut reader = Reader::new(&[]);
+        let server = array::identity(&mut reader, value, compat);
+        server
+            .filter(|_| reader.faults.is_empty())
+            .ok_or(reader.faults)
+    }
+
     /// What policy and the log call the endpoint: the URL, or the command.
     #[must_use]
     pub fn endpoint(&self) -> &str {

@@ -2,6 +2,7 @@ mod array;
 mod document;
 mod drift;
 mod names;
+mod servers;
 
 use super::{
     Approval, Baa, Catalog, CatalogError, Document, Effect, ServerSpec, TlsPin, Tool, Transport,
@@ -85,4 +86,38 @@ fn faults_of_definition(definition: &str) -> Vec<String> {
             ..tool("web", "one")
         }],
     ))
+}
+
+/// A sound document with one member, named by its path, replaced; or removed.
+fn with(path: &[&str], value: Option<Value>) -> String {
+    let mut document = json(&document(
+        vec![http("web"), stdio("local")],
+        vec![tool("web", "one"), tool("local", "two")],
+    ));
+    let mut at = &mut document;
+    let (last, before) = path.split_last().unwrap();
+    for step in before {
+        at = if at.as_array().is_some() {
+            &mut at.as_array_mut().unwrap()[step.parse::<usize>().unwrap()]
+        } else {
+            at.as_object_mut().unwrap().get_mut(step).unwrap()
+        };
+    }
+    let object = at.as_object_mut().unwrap();
+    match value {
+        Some(value) => {
+            object.insert(*last, value);
+        }
+        None => {
+            object.remove(last).unwrap();
+        }
+    }
+    document.to_string()
+}
+
+/// The only fault of a sound document with one member replaced.
+fn fault(path: &[&str], value: &str) -> String {
+    let faults = faults(&with(path, Some(json(value))));
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    faults[0].clone()
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     mention::{Mentions, Path, Root, Usage},
     near::nearest,
+    needs::Needs,
+    slice::Studied,
     target::{Scope, Target, scope_entities, scope_types},
     tools::{Actions, CALL_TOOL, Tool},
 };
@@ -82,9 +84,14 @@ impl Values {
 }
 
 impl Known<'_> {
-    /// The tools that a policy can apply to. An exception is not among them: its parameters are
-    /// those of the others.
-    pub(super) fn targets(&self, target: &Target) -> BTreeSet<usize> {
+    /// The tools that a policy is asked about.
+    pub(super) fn targets(&self, target: &Target, needs: &Needs) -> BTreeSet<usize> {
+        let needed = |tool: &str| {
+            needs
+                .tools
+                .as_ref()
+                .is_none_or(|tools| tools.contains(tool))
+        };
         let by_action = |index: usize| match &target.actions {
             None => true,
             Some(actions) => actions
@@ -94,7 +101,9 @@ impl Known<'_> {
         self.tools
             .iter()
             .enumerate()
-            .filter(|(index, tool)| target.resource.covers(&tool.name) && by_action(*index))
+            .filter(|(index, tool)| {
+                target.resource.covers(&tool.name) && needed(&tool.name) && by_action(*index)
+            })
             .map(|(index, _)| index)
             .collect()
     }
@@ -103,9 +112,13 @@ impl Known<'_> {
     pub(super) fn findings(
         &self,
         rule: &Rule,
-        target: &Target,
-        mentions: &Mentions,
+        studied: &Studied,
     ) -> (Vec<PolicyError>, Vec<Warning>) {
+        let Studied {
+            target,
+            mentions,
+            needs,
+        } = studied;
         let mut findings = Findings {
             rule,
             errors: Vec::new(),
@@ -115,7 +128,7 @@ impl Known<'_> {
         for expression in &mentions.computed {
             findings.add(expression, Cause::Computed(expression.clone()));
         }
-        let targets = self.targets(target);
+        let targets = self.targets(target, needs);
         let mut refused: Vec<&Path> = Vec::new();
         for path in &mentions.paths {
             if refused.iter().any(|shorter| shorter.leads_to(path)) {

@@ -92,11 +92,11 @@ impl Mentions {
                 let names: Vec<&str> = attrs.iter().map(|name| name.as_str()).collect();
                 self.attribute(expr, inner, &names, Usage::Presence);
             }
-            Expr::Var(Var::Context) => {
-                self.path(Root::Context, Vec::new(), Usage::Value);
-            }
-            Expr::Var(Var::Action) => self.action = true,
-            Expr::Var(Var::Principal | Var::Resource) => {}
+            Expr::Var(var) => match var {
+                Var::Context => self.path(Root::Context, Vec::new(), Usage::Value),
+                Var::Action => self.action = true,
+                Var::Principal | Var::Resource => {}
+            },
             Expr::Literal(Literal::EntityUID(entity)) => self.entity(entity),
             Expr::BinaryOp { op, left, right } => {
                 self.comparison(*op, left, right);
@@ -157,32 +157,33 @@ impl Mentions {
         self.paths.insert(Path { root, names, usage });
     }
 
-    /// The variable that a chain of attributes starts from, and the chain.
+    /// What a chain of attributes starts from, and the chain.
     fn chain(&mut self, expr: &Expr) -> Option<(Root, Vec<String>)> {
-        match expr {
-            Expr::Var(Var::Principal) => Some((Root::Agent, Vec::new())),
-            Expr::Var(Var::Resource) => Some((Root::Resource, Vec::new())),
-            Expr::Var(Var::Context) => Some((Root::Context, Vec::new())),
-            Expr::Var(Var::Action) => {
-                self.action = true;
-                Some((Root::Action, Vec::new()))
-            }
-            Expr::Literal(Literal::EntityUID(entity)) => {
-                self.entity(entity);
-                match entity.ty.to_string().as_str() {
-                    "Agent" => Some((Root::Agent, Vec::new())),
-                    "Resource" => Some((Root::Resource, Vec::new())),
-                    "Action" => Some((Root::Action, Vec::new())),
-                    _ => None,
-                }
-            }
-            Expr::GetAttr { expr, attr } => {
-                let (root, mut names) = self.chain(expr)?;
-                names.push(attr.to_string());
-                Some((root, names))
-            }
-            _ => None,
+        if let Expr::GetAttr { expr, attr } = expr {
+            let (root, mut names) = self.chain(expr)?;
+            names.push(attr.to_string());
+            return Some((root, names));
         }
+        let root = if let Expr::Var(var) = expr {
+            match var {
+                Var::Principal => Root::Agent,
+                Var::Action => Root::Action,
+                Var::Resource => Root::Resource,
+                Var::Context => Root::Context,
+            }
+        } else if let Expr::Literal(Literal::EntityUID(entity)) = expr {
+            self.entity(entity);
+            match entity.ty.to_string().as_str() {
+                "Agent" => Root::Agent,
+                "Action" => Root::Action,
+                "Resource" => Root::Resource,
+                _ => return None,
+            }
+        } else {
+            return None;
+        };
+        self.action |= root == Root::Action;
+        Some((root, Vec::new()))
     }
 
     fn entity(&mut self, entity: &EntityUID) {
@@ -191,13 +192,8 @@ impl Mentions {
     }
 
     fn comparison(&mut self, op: BinaryOp, left: &Expr, right: &Expr) {
-        match op {
-            BinaryOp::Eq
-            | BinaryOp::NotEq
-            | BinaryOp::Contains
-            | BinaryOp::ContainsAll
-            | BinaryOp::ContainsAny => {}
-            _ => return,
+        if !COMPARE.contains(&op) {
+            return;
         }
         for (attribute, literal) in [(left, right), (right, left)] {
             let Expr::GetAttr { .. } = attribute else {
@@ -220,9 +216,19 @@ impl Mentions {
 
 /// The strings of a literal: one, or the elements of a set.
 fn words(literal: &Expr) -> Vec<String> {
-    match literal {
-        Expr::Literal(Literal::String(word)) => vec![word.to_string()],
-        Expr::Set(elements) => elements.iter().flat_map(|element| words(element)).collect(),
-        _ => Vec::new(),
+    if let Expr::Literal(Literal::String(word)) = literal {
+        vec![word.to_string()]
+    } else if let Expr::Set(elements) = literal {
+        elements.iter().flat_map(|element| words(element)).collect()
+    } else {
+        Vec::new()
     }
 }
+
+const COMPARE: [BinaryOp; 5] = [
+    BinaryOp::Eq,
+    BinaryOp::NotEq,
+    BinaryOp::Contains,
+    BinaryOp::ContainsAll,
+    BinaryOp::ContainsAny,
+];

@@ -63,25 +63,20 @@ fn demand(expr: &Expr) -> Option<(Attribute, BTreeSet<String>)> {
     let Expr::BinaryOp { op, left, right } = expr else {
         return None;
     };
-    match op {
-        BinaryOp::Eq => {
-            let one = |attribute: &Expr, literal: &Expr| {
-                Some((known(attribute)?, BTreeSet::from([text(literal)?])))
-            };
-            one(left, right).or_else(|| one(right, left))
-        }
-        BinaryOp::Contains => {
-            let Expr::Set(elements) = left.as_ref() else {
-                return None;
-            };
-            let values = elements
-                .iter()
-                .map(|element| text(element))
-                .collect::<Option<_>>()?;
-            Some((known(right)?, values))
-        }
-        _ => None,
+    if *op == BinaryOp::Eq {
+        let one = |attribute: &Expr, literal: &Expr| {
+            Some((known(attribute)?, BTreeSet::from([text(literal)?])))
+        };
+        return one(left, right).or_else(|| one(right, left));
     }
+    let Expr::Set(elements) = left.as_ref() else {
+        return None;
+    };
+    let values = elements
+        .iter()
+        .map(|element| text(element))
+        .collect::<Option<_>>()?;
+    Some((known(right)?, values)).filter(|_| *op == BinaryOp::Contains)
 }
 
 /// An attribute that every request has.
@@ -97,8 +92,8 @@ fn known(expr: &Expr) -> Option<Attribute> {
 }
 
 fn text(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Literal(Literal::String(text)) => Some(text.to_string()),
-        _ => None,
-    }
+    let Expr::Literal(Literal::String(text)) = expr else {
+        return None;
+    };
+    Some(text.to_string())
 }

@@ -188,26 +188,24 @@ impl Slicer {
             .flat_map(|rule| rule.needs.workflows.iter().flatten())
             .map(String::as_str)
             .collect();
-        let sliced = |covers: &dyn Fn(&Studied) -> bool| -> Vec<Slice> {
+        let sliced = |covers: &dyn Fn(&Studied) -> bool| -> Option<Vec<Slice>> {
             let slice = |Question { action, rules }: &Question| {
                 let places = rules.iter().copied().filter(mine);
                 let places = places.filter(|place| self.studied.get(*place).is_some_and(covers));
-                let policies = self.sets.of(places.collect(), &self.rules);
-                Slice {
-                    action: action.clone(),
-                    policies,
-                }
+                let policies = self.sets.of(places.collect(), &self.rules)?;
+                let action = action.clone();
+                Some(Slice { action, policies })
             };
             questions.iter().map(slice).collect()
         };
         let of = |workflow: Option<&str>| sliced(&|rule| rule.covers_workflow(workflow));
         Some(Cell {
-            visible: visible(&sliced(&|_| true))?,
+            visible: visible(&sliced(&|_| true)?)?,
             named: workflows
                 .into_iter()
-                .map(|name| (name.to_owned(), of(Some(name))))
-                .collect(),
-            others: of(None),
+                .map(|name| Some((name.to_owned(), of(Some(name))?)))
+                .collect::<Option<_>>()?,
+            others: of(None)?,
         })
     }
 }
@@ -217,18 +215,17 @@ impl Slicer {
 struct Sets(Mutex<HashMap<Vec<usize>, Arc<PolicySet>>>);
 
 impl Sets {
-    /// The set of these policies.
-    fn of(&self, places: Vec<usize>, rules: &[Rule]) -> Arc<PolicySet> {
+    /// The set of these policies; `None` when Cedar refuses it, which it does for an id used twice.
+    fn of(&self, places: Vec<usize>, rules: &[Rule]) -> Option<Arc<PolicySet>> {
         // A panic elsewhere leaves a map that only lacks an entry.
         let mut sets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(set) = sets.get(&places) {
-            return Arc::clone(set);
+            return Some(Arc::clone(set));
         }
         let policies = places.iter().filter_map(|place| rules.get(*place));
-        // Ids are unique in a bundle, which is all that this could object to; an empty set denies.
-        let set = PolicySet::from_policies(policies.map(|rule| rule.policy.clone()));
-        let set = Arc::new(set.unwrap_or_default());
+        let set = PolicySet::from_policies(policies.map(|rule| rule.policy.clone())).ok()?;
+        let set = Arc::new(set);
         sets.insert(places, Arc::clone(&set));
-        set
+        Some(set)
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::fixture::{
     World, bundle, catalog, json, load, principal, raw_tool, refused, shared, told, tool, world,

@@ -31,15 +31,15 @@ impl Validation<'_> {
     pub(super) fn run(
         &self,
         groups: BTreeMap<BTreeSet<usize>, Vec<&Rule>>,
-    ) -> Result<(Vec<PolicyError>, Vec<Warning>), PolicyError> {
+    ) -> Result<(Vec<PolicyError>, Vec<Warning>), Vec<PolicyError>> {
         let mut errors = Vec::new();
         let mut warnings = Vec::new();
         for (targets, rules) in groups {
             let text = self.schema(&targets, |action| self.named.contains(action));
             let (schema, _) = Schema::from_cedarschema_str(&text)
-                .map_err(|error| PolicyError::Schema(DetailedError::from(&error).message))?;
+                .map_err(|error| schema_error(DetailedError::from(&error).message))?;
             let set = PolicySet::from_policies(rules.iter().map(|rule| rule.policy.clone()))
-                .map_err(|error| PolicyError::Schema(error.to_string()))?;
+                .map_err(|error| schema_error(error.to_string()))?;
             let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
             let rule = |id: &cedar_policy::PolicyId| {
                 rules.iter().copied().find(|rule| *rule.policy.id() == *id)
@@ -88,6 +88,10 @@ impl Validation<'_> {
         }
         text.finish()
     }
+}
+
+pub(super) fn schema_error(message: String) -> Vec<PolicyError> {
+    vec![PolicyError::Schema(message)]
 }
 
 fn invalid(rule: &Rule, error: &DetailedError) -> PolicyError {

@@ -129,13 +129,35 @@ fn in_document(path: &JsonPath) -> Vec<JsonPath> {
         .collect()
 }
 
-/// The texts of a result that a person or a model reads, structured output aside.
+/// The strings of a result that say something, structured output aside: not what only tells how a
+/// block is to be read, nor the bytes of images and files.
 fn each_text(result: &mut Value, change: &mut dyn FnMut(&mut String)) {
     let Some(object) = result.as_object_mut() else {
         return;
     };
-    for (_, value) in object.iter_mut().filter(|(name, _)| *name != STRUCTURED) {
-        strings(value, change);
+    for (name, value) in object.iter_mut() {
+        match (name, value) {
+            (STRUCTURED | "resultType", _) => {}
+            ("content", Value::Array(blocks)) => {
+                blocks
+                    .iter_mut()
+                    .for_each(|block| block_texts(block, change));
+            }
+            (_, value) => strings(value, change),
+        }
+    }
+}
+
+fn block_texts(block: &mut Value, change: &mut dyn FnMut(&mut String)) {
+    let Some(object) = block.as_object_mut() else {
+        return;
+    };
+    for (name, value) in object.iter_mut() {
+        match name {
+            "type" | "mimeType" | "data" | "blob" => {}
+            "resource" => block_texts(value, change),
+            _ => strings(value, change),
+        }
     }
 }
 
@@ -146,14 +168,9 @@ fn strings(value: &mut Value, change: &mut dyn FnMut(&mut String)) {
         Value::Array(elements) => elements
             .iter_mut()
             .for_each(|element| strings(element, change)),
-        Value::Object(object) => {
-            for (_, value) in object
-                .iter_mut()
-                .filter(|(name, _)| !NOT_TEXT.contains(name))
-            {
-                strings(value, change);
-            }
-        }
+        Value::Object(object) => object
+            .iter_mut()
+            .for_each(|(_, value)| strings(value, change)),
     }
 }
 
@@ -229,9 +246,6 @@ impl Sweep {
 }
 
 const STRUCTURED: &str = "structuredContent";
-
-/// Members of content blocks that say what a block is, or hold bytes.
-const NOT_TEXT: [&str; 4] = ["type", "mimeType", "data", "blob"];
 
 /// The shortest word that is looked for in other texts: `no` and `12` are everywhere.
 const SHORTEST: usize = 4;

@@ -113,6 +113,8 @@ rules! {
     SlackToken => Secret, "secret/slack-token", "secret";
     /// A Stripe key.
     StripeKey => Secret, "secret/stripe-key", "secret";
+    /// A result without the structured output that the approved definition promises.
+    OutputMissing => Structure, "structure/output-missing", "inconsistent";
     /// Text and structured output that say different things.
     TextDiffers => Structure, "structure/text-differs", "inconsistent";
 }

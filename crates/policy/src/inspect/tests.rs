@@ -103,6 +103,27 @@ mod structure {
     }
 
     #[test]
+    fn a_promised_structure_that_does_not_come_is_noted() {
+        let noted = |schema: &str, result: &str| {
+            let inspected = look(&catalog(schema, &[]), &mut json(result)).unwrap();
+            inspected
+                .findings
+                .iter()
+                .any(|finding| finding.rule == "structure/output-missing")
+        };
+        assert!(noted(RECORD, r#"{"content":[{"type":"text","text":"x"}]}"#));
+        assert!(noted(RECORD, r#"{"resultType":"complete","content":[]}"#));
+        for excused in [
+            r#"{"content":[],"structuredContent":{"id":1}}"#,
+            r#"{"content":[],"isError":true}"#,
+            r#"{"resultType":"task","taskId":"x"}"#,
+        ] {
+            assert!(!noted(RECORD, excused), "{excused}");
+        }
+        assert!(!noted(ANY, r#"{"content":[]}"#));
+    }
+
+    #[test]
     fn what_is_no_tool_result_is_refused() {
         for (result, place) in [
             ("[]", "result"),

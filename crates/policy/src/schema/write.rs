@@ -79,6 +79,7 @@ impl SchemaText {
 }
 
 /// A type as Cedar writes it.
+#[cfg(test)]
 pub(super) fn cedar_type(ty: &ArgumentType) -> String {
     written(ty, 0)
 }

@@ -104,14 +104,15 @@ impl<'v> Walk<'v> {
         let Some(object) = schema.as_object() else {
             return Ok(());
         };
-        let is_root = std::ptr::eq(schema, self.root);
-        let anchored = |name: &str| {
-            let id = object.get(name)?.as_str()?;
-            Some(id).filter(|id| !id.starts_with('#'))
-        };
-        for name in ["$id", "$schema"] {
-            if !is_root && anchored(name).is_some() {
-                return Err(SchemaError::Nested(format!("{pointer}/{name}")));
+        if !std::ptr::eq(schema, self.root) {
+            let id = object.get("$id").and_then(Value::as_str);
+            if id.is_some_and(|id| !id.starts_with('#')) {
+                return Err(SchemaError::Nested(format!("{pointer}/$id")));
+            }
+            // Some generators repeat the dialect at every level.
+            let dialect = object.get("$schema");
+            if dialect.is_some() && dialect != self.root.get("$schema") {
+                return Err(SchemaError::Nested(format!("{pointer}/$schema")));
             }
         }
         self.references(object, pointer)?;

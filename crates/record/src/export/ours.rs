@@ -14,6 +14,7 @@ use crate::{
 };
 
 /// The entries so far.
+#[derive(Debug)]
 pub(super) struct Ours {
     chain: Chain,
     tally: Tally,
@@ -27,7 +28,7 @@ pub(super) struct Ours {
 
 /// Which entry a broken link speaks against. An entry that was altered breaks the link behind it, and
 /// the one before it too if its `prev` was altered: only the next entry tells which it was.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Doubt {
     /// The link into the last entry is broken, and no entry has been blamed for it.
     open: Option<Suspect>,
@@ -36,13 +37,14 @@ struct Doubt {
 }
 
 /// The last entry, as it would be if only its `prev` had been altered.
+#[derive(Debug)]
 struct Suspect {
     before: Frontier,
     leaf: Option<Sha256Digest>,
 }
 
-impl Ours {
-    pub(super) fn new() -> Self {
+impl Default for Ours {
+    fn default() -> Self {
         Self {
             chain: Chain::unnamed(),
             tally: Tally::default(),
@@ -54,7 +56,9 @@ impl Ours {
             catalog: None,
         }
     }
+}
 
+impl Ours {
     pub(super) fn size(&self) -> u64 {
         self.chain.size()
     }
@@ -183,6 +187,30 @@ impl Ours {
         }
         self.hold_against(&signed.checkpoint, facts.signer, problems);
         facts.checkpoint = Some(signed);
+    }
+
+    /// Holds the entries against the log they should be.
+    pub(super) fn examined(
+        &self,
+        log: &str,
+        signed: Option<&SignedCheckpoint>,
+        problems: &mut Problems,
+    ) {
+        if self.size() == 0 {
+            problems.document(Fault::Empty);
+            return;
+        }
+        self.same_log(log, problems);
+        match signed {
+            None => self.doubt.close(self.size(), None, problems),
+            Some(signed) => {
+                let signer = signed.verify(&signed.key).ok().map(|()| signed.key);
+                if signer.is_none() {
+                    problems.document(Fault::SignatureInvalid);
+                }
+                self.hold_against(&signed.checkpoint, signer, problems);
+            }
+        }
     }
 
     /// Only a checkpoint that somebody signed tells which entry was altered.

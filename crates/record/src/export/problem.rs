@@ -182,20 +182,23 @@ impl Problems {
 
     /// `facts` when nothing is wrong.
     pub(super) fn conclude(
-        mut self,
+        self,
         facts: Option<ExportFacts>,
     ) -> Result<ExportFacts, Box<ExportFailure>> {
         match facts {
             Some(facts) if self.is_empty() => Ok(facts),
-            facts => {
-                self.listed
-                    .sort_by_key(|problem| problem.entry.unwrap_or(u64::MAX));
-                Err(Box::new(ExportFailure {
-                    problems: self.listed,
-                    unlisted: self.unlisted,
-                    facts,
-                }))
-            }
+            facts => Err(self.failure(facts)),
         }
+    }
+
+    /// All of them, in the order of the entries.
+    pub(super) fn failure(mut self, facts: Option<ExportFacts>) -> Box<ExportFailure> {
+        self.listed
+            .sort_by_key(|problem| problem.entry.unwrap_or(u64::MAX));
+        Box::new(ExportFailure {
+            problems: self.listed,
+            unlisted: self.unlisted,
+            facts,
+        })
     }
 }

@@ -172,7 +172,7 @@ impl Reading {
             *self = if older {
                 Self::Older(Box::default())
             } else {
-                Self::Ours(Box::new(Ours::new()))
+                Self::Ours(Box::default())
             };
         }
         match self {

@@ -45,7 +45,7 @@ fn what_cannot_be_read_says_why() {
     assert_eq!(
         read(&path, 10).err().unwrap().to_string(),
         format!(
-            "{}: the file cannot be read: it does not exist; check the path, which counts from the working directory",
+            "{}: the file cannot be read: it does not exist; check the path, which counts from the configuration file's folder",
             path.display()
         )
     );

@@ -227,10 +227,6 @@ const LATER: &[(&str, &str)] = &[
         "c.yaml:1:24: `kill_switch.enabled: true` is not available in this version; set it to `false`",
     ),
     (
-        "policy_reload_interval_seconds: 30",
-        "c.yaml:1:33: `policy_reload_interval_seconds: 30` is not available in this version; set it to 0 and restart to load a new bundle",
-    ),
-    (
         "conformance_profile: aarm",
         "c.yaml:1:22: `conformance_profile: aarm` is not available in this version; remove it: the profile needs an agent manifest",
     ),

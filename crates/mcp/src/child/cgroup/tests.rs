@@ -4,11 +4,20 @@ use super::*;
 fn the_group_is_looked_for_where_the_hierarchy_is_mounted() {
     let v1 = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:1 - cgroup cgroup rw,memory";
     let place = Place::of(v1, "4:memory:/a/b\n3:cpuset:/\n").unwrap();
-    assert_eq!(place, Place { version: CgroupVersion::V1, directory: "/sys/fs/cgroup/memory/a/b".into() });
+    assert_eq!(
+        place,
+        Place {
+            version: CgroupVersion::V1,
+            directory: "/sys/fs/cgroup/memory/a/b".into()
+        }
+    );
     let v2 = "41 31 0:38 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw";
     let place = Place::of(v2, "0::/system.slice/cmcp.service\n").unwrap();
     assert_eq!(place.version, CgroupVersion::V2);
-    assert_eq!(place.directory, Path::new("/sys/fs/cgroup/system.slice/cmcp.service"));
+    assert_eq!(
+        place.directory,
+        Path::new("/sys/fs/cgroup/system.slice/cmcp.service")
+    );
 }
 
 #[test]

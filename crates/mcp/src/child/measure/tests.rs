@@ -14,13 +14,24 @@ fn resolved(text: &str, search: &str) -> Result<(PathBuf, Vec<String>), SpawnErr
 fn the_first_line_is_split_as_linux_does() {
     assert_eq!(line("\x7fELF"), Ok(None));
     let own = |arguments: &[&str]| {
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let arguments = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
         Ok(("/bin/sh".into(), arguments))
     };
     assert_eq!(resolved("#!/bin/sh\n", ""), own(&[]));
     assert_eq!(resolved("#! /bin/sh -e \nrest", ""), own(&["-e"]));
-    assert_eq!(resolved("#!/bin/sh -e -u\n", ""), own(&["-e -u"]), "one argument, blanks and all");
-    assert_eq!(resolved("#!/bin/sh", ""), own(&[]), "a script that ends there");
+    assert_eq!(
+        resolved("#!/bin/sh -e -u\n", ""),
+        own(&["-e -u"]),
+        "one argument, blanks and all"
+    );
+    assert_eq!(
+        resolved("#!/bin/sh", ""),
+        own(&[]),
+        "a script that ends there"
+    );
 }
 
 #[test]
@@ -31,9 +42,17 @@ fn env_is_looked_up_here_and_not_run() {
     std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
     let search = format!("relative:/nonexistent:{}", folder.path().display());
     let found = |text| resolved(text, &search);
-    assert_eq!(found("#!/usr/bin/env python3\n"), Ok((python.clone(), vec![])));
-    assert_eq!(found("#!/usr/bin/env -S python3 -u -B\n"), Ok((python, vec!["-u".into(), "-B".into()])));
-    let missing = SpawnError::InterpreterNotFound { name: "perl7".to_owned() };
+    assert_eq!(
+        found("#!/usr/bin/env python3\n"),
+        Ok((python.clone(), vec![]))
+    );
+    assert_eq!(
+        found("#!/usr/bin/env -S python3 -u -B\n"),
+        Ok((python, vec!["-u".into(), "-B".into()]))
+    );
+    let missing = SpawnError::InterpreterNotFound {
+        name: "perl7".to_owned(),
+    };
     assert_eq!(found("#!/usr/bin/env perl7\n"), Err(missing));
 }
 
@@ -71,6 +90,12 @@ fn arguments_that_are_worked_on_are_not_measured() {
         search: "/bin",
     };
     let files = target.open().unwrap().files;
-    let paths: Vec<_> = files.iter().map(|file| file.measured.path.clone()).collect();
-    assert_eq!(paths, [PathBuf::from("/bin/sh"), folder.path().join("server.py")]);
+    let paths: Vec<_> = files
+        .iter()
+        .map(|file| file.measured.path.clone())
+        .collect();
+    assert_eq!(
+        paths,
+        [PathBuf::from("/bin/sh"), folder.path().join("server.py")]
+    );
 }

@@ -18,11 +18,7 @@ use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
 
-use super::{
-    Inner, Peer,
-    link::SendFailure,
-    pool::Lease,
-};
+use super::{Inner, Peer, link::SendFailure, pool::Lease};
 use crate::{
     headers::SESSION_ID,
     jsonrpc::{self, Id, Message, Outcome},
@@ -58,9 +54,19 @@ impl Inner {
         peer: Option<&Peer>,
         sent: &AtomicBool,
     ) -> Result<Answered, UpstreamError> {
-        let Question { id, headers, body, max_bytes } = question;
+        let Question {
+            id,
+            headers,
+            body,
+            max_bytes,
+        } = question;
         let (lease, response) = self.post(headers, body, sent).await?;
-        let reading = Reading { inner: self, peer, id: &id, max_bytes };
+        let reading = Reading {
+            inner: self,
+            peer,
+            id: &id,
+            max_bytes,
+        };
         reading.read(lease, response).await
     }
 
@@ -167,7 +173,11 @@ impl Reading<'_> {
             Content::Events | Content::Compressed | Content::Other => None,
         };
         let session = head.headers.get(SESSION_ID).cloned();
-        Ok(Answered { status: head.status, session, outcome })
+        Ok(Answered {
+            status: head.status,
+            session,
+            outcome,
+        })
     }
 
     async fn json(&self, mut lease: Lease, mut body: Incoming) -> Result<Outcome, UpstreamError> {
@@ -178,8 +188,15 @@ impl Reading<'_> {
         let mut text = Bytes::new();
         let mut parts = BytesMut::new();
         while let Some(frame) = lease.link.frame(&mut body).await {
-            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
-            if text.len().saturating_add(parts.len()).saturating_add(data.len()) > limit {
+            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else {
+                continue;
+            };
+            if text
+                .len()
+                .saturating_add(parts.len())
+                .saturating_add(data.len())
+                > limit
+            {
                 return Err(self.too_large());
             }
             // Small answers come in one part, which is then not copied.
@@ -191,7 +208,11 @@ impl Reading<'_> {
             }
         }
         self.inner.pool.put(lease, &self.inner.chores).await;
-        let text = if parts.is_empty() { text } else { parts.freeze() };
+        let text = if parts.is_empty() {
+            text
+        } else {
+            parts.freeze()
+        };
         match self.message(&text)? {
             Message::Response(response) => self.check(response),
             Message::Request(_) | Message::Notification(_) => Err(fault(ProtocolFault::NoAnswer)),
@@ -203,7 +224,9 @@ impl Reading<'_> {
         let mut budget = Budget::new(self.max_bytes);
         let mut events = Vec::new();
         while let Some(frame) = lease.link.frame(&mut body).await {
-            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else {
+                continue;
+            };
             let pushed = decoder.push(&data, &mut events);
             for event in events.drain(..) {
                 if event.data.is_empty() || !event.is_message() {
@@ -224,7 +247,9 @@ impl Reading<'_> {
                         budget.spend(event.data.len())?;
                         budget.reply()?;
                         let reply = self.inner.counters.asked(&request);
-                        self.reply(reply).await;
+                        if let Some(peer) = self.peer {
+                            self.inner.reply(peer, reply).await;
+                        }
                     }
                 }
             }
@@ -234,16 +259,11 @@ impl Reading<'_> {
         Err(fault(ProtocolFault::NoAnswer))
     }
 
-    /// Answers a request of the server's. In the modern era there is no way to, and none is asked.
-    async fn reply(&self, reply: Bytes) {
-        let Some(peer) = self.peer.filter(|peer| !peer.version.is_modern()) else { return };
-        let headers = self.inner.headers(Some(peer));
-        // What becomes of it is the server's concern; the call itself goes on.
-        let _ = timeout(REPLY_WITHIN, Box::pin(self.inner.tell(headers, reply))).await;
-    }
-
     fn message(&self, text: &Bytes) -> Result<Message, UpstreamError> {
-        let limits = Limits { bytes: self.message_limit(), ..Limits::RESPONSE };
+        let limits = Limits {
+            bytes: self.message_limit(),
+            ..Limits::RESPONSE
+        };
         jsonrpc::parse(text, &limits).map_err(|error| match error {
             jsonrpc::RpcParseError::Json(_) => fault(ProtocolFault::NotJson),
             jsonrpc::RpcParseError::Batch
@@ -261,7 +281,10 @@ impl Reading<'_> {
     fn check(&self, response: jsonrpc::Response) -> Result<Outcome, UpstreamError> {
         if let Some(got) = response.id.filter(|got| got != self.id) {
             let got = super::handshake::shorten(&got.to_string());
-            return Err(UpstreamError::WrongId { expected: self.id.to_string(), got });
+            return Err(UpstreamError::WrongId {
+                expected: self.id.to_string(),
+                got,
+            });
         }
         match &response.outcome {
             Outcome::Result { bytes, .. } | Outcome::Error { bytes, .. }
@@ -278,11 +301,23 @@ impl Reading<'_> {
     }
 
     fn too_large(&self) -> UpstreamError {
-        UpstreamError::TooLarge { limit: self.max_bytes }
+        UpstreamError::TooLarge {
+            limit: self.max_bytes,
+        }
     }
 }
 
 impl Inner {
+    /// Answers a request of the server's. In the modern era there is no way to, and none is asked.
+    pub(super) async fn reply(self: &Arc<Self>, peer: &Peer, reply: Bytes) {
+        if peer.version.is_modern() {
+            return;
+        }
+        // What becomes of it is the server's concern; what we wait for goes on.
+        let told = Box::pin(self.tell(self.headers(Some(peer)), reply));
+        let _ = timeout(REPLY_WITHIN, told).await;
+    }
+
     /// Reads what little may stand behind the answer, so that the connection can be used again.
     fn settle(self: &Arc<Self>, mut lease: Lease, mut body: Incoming) {
         let inner = Arc::downgrade(self);
@@ -315,7 +350,12 @@ impl Budget {
     fn new(max_bytes: usize) -> Self {
         let bytes = max_bytes.max(1 << 20);
         // Framing at most doubles what it frames, but for events that carry nothing.
-        Self { bytes, stream: bytes.saturating_mul(4), messages: 10_000, replies: 32 }
+        Self {
+            bytes,
+            stream: bytes.saturating_mul(4),
+            messages: 10_000,
+            replies: 32,
+        }
     }
 
     fn spend(&mut self, bytes: usize) -> Result<(), UpstreamError> {
@@ -336,7 +376,8 @@ impl Budget {
 }
 
 fn take(left: usize, spent: usize) -> Result<usize, UpstreamError> {
-    left.checked_sub(spent).ok_or_else(|| fault(ProtocolFault::Flood))
+    left.checked_sub(spent)
+        .ok_or_else(|| fault(ProtocolFault::Flood))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,7 +393,10 @@ fn content(headers: &HeaderMap) -> Content {
     if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Content::Compressed;
     }
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") {
         Content::Json
@@ -361,6 +405,10 @@ fn content(headers: &HeaderMap) -> Content {
     } else {
         Content::Other
     }
+}
+
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+    content(headers) == Content::Events
 }
 
 fn broken(error: &hyper::Error) -> UpstreamError {

@@ -63,7 +63,10 @@ impl Link {
         let opened = timeout(within, open(target, tls)).await;
         opened
             .unwrap_or(Err(ConnectFault::Timeout(within)))
-            .map_err(|cause| UpstreamError::Connect { endpoint: target.endpoint.clone(), cause })
+            .map_err(|cause| UpstreamError::Connect {
+                endpoint: target.endpoint.clone(),
+                cause,
+            })
     }
 
     pub(super) async fn send(
@@ -71,10 +74,13 @@ impl Link {
         request: Request<Body>,
     ) -> Result<Response<Incoming>, SendFailure> {
         let response = self.sender.try_send_request(request);
-        self.driver.drive(response).await.map_err(|mut failure| match failure.take_message() {
-            Some(request) => SendFailure::Unsent(Box::new(request)),
-            None => SendFailure::Broken(failure.into_error()),
-        })
+        self.driver
+            .drive(response)
+            .await
+            .map_err(|mut failure| match failure.take_message() {
+                Some(request) => SendFailure::Unsent(Box::new(request)),
+                None => SendFailure::Broken(failure.into_error()),
+            })
     }
 
     /// The next part of a response's body; `None` behind the last.
@@ -121,7 +127,11 @@ impl Driver {
         .await
     }
 
-    fn step<F: Future>(&mut self, mut future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    fn step<F: Future>(
+        &mut self,
+        mut future: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<F::Output> {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(output);
         }
@@ -136,11 +146,17 @@ impl Driver {
 async fn open(target: &HttpTarget, tls: Option<&Arc<ClientConfig>>) -> Result<Link, ConnectFault> {
     let tcp = connect(target).await?;
     // A request is one small write; waiting to fill a segment would delay it.
-    tcp.set_nodelay(true).map_err(|error| ConnectFault::Io(error.kind()))?;
+    tcp.set_nodelay(true)
+        .map_err(|error| ConnectFault::Io(error.kind()))?;
     let io: Box<dyn Io> = match (tls, &target.tls) {
         (Some(config), Some(name)) => {
             let connector = TlsConnector::from(Arc::clone(config));
-            Box::new(connector.connect(name.clone(), tcp).await.map_err(|e| tls_fault(&e))?)
+            Box::new(
+                connector
+                    .connect(name.clone(), tcp)
+                    .await
+                    .map_err(|e| tls_fault(&e))?,
+            )
         }
         (None, _) | (_, None) => Box::new(tcp),
     };
@@ -148,8 +164,15 @@ async fn open(target: &HttpTarget, tls: Option<&Arc<ClientConfig>>) -> Result<Li
     builder.max_headers(MAX_HEADERS);
     let shaken = builder.handshake(TokioIo::new(io)).await;
     let (sender, connection) = shaken.map_err(|_| ConnectFault::Handshake)?;
-    let driver = Driver { connection: Box::pin(connection), ended: false };
-    Ok(Link { sender, driver, idle_since: Instant::now() })
+    let driver = Driver {
+        connection: Box::pin(connection),
+        ended: false,
+    };
+    Ok(Link {
+        sender,
+        driver,
+        idle_since: Instant::now(),
+    })
 }
 
 async fn connect(target: &HttpTarget) -> Result<TcpStream, ConnectFault> {
@@ -175,10 +198,13 @@ async fn connect(target: &HttpTarget) -> Result<TcpStream, ConnectFault> {
 }
 
 fn tls_fault(error: &io::Error) -> ConnectFault {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
-            ConnectFault::Pin
-        }
+    match error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    {
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::ApplicationVerificationFailure,
+        )) => ConnectFault::Pin,
         Some(error) => ConnectFault::Tls(error.clone()),
         None => ConnectFault::Io(error.kind()),
     }

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     client::handshake::{
-        self, DISCOVER, Era, INITIALIZE, INITIALIZED, MODERN, UnknownMethod, is_modern_error,
+        self, Changes, DISCOVER, Era, INITIALIZE, INITIALIZED, MODERN, Settled, UnknownMethod,
+        is_modern_error,
     },
     headers::{METHOD, PROTOCOL_VERSION, SESSION_ID},
     jsonrpc::{self, Id, Outcome},
@@ -30,6 +31,7 @@ pub(super) struct Peer {
     pub(super) session: Option<HeaderValue>,
     /// What every request carries.
     pub(super) headers: HeaderMap,
+    pub(super) changes: Changes,
 }
 
 /// What is remembered between negotiations.
@@ -56,13 +58,20 @@ impl Inner {
     /// Forgets what was negotiated, unless that has been done anew meanwhile.
     pub(super) fn forget(&self, peer: &Arc<Peer>) {
         let mut known = self.known();
-        if known.peer.as_ref().is_some_and(|current| Arc::ptr_eq(current, peer)) {
+        if known
+            .peer
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, peer))
+        {
             known.peer = None;
         }
     }
 
     pub(super) fn is_current(&self, peer: &Arc<Peer>) -> bool {
-        self.known().peer.as_ref().is_some_and(|current| Arc::ptr_eq(current, peer))
+        self.known()
+            .peer
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, peer))
     }
 
     pub(super) fn known(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -71,15 +80,14 @@ impl Inner {
 
     async fn negotiate(self: Arc<Self>) -> Result<Arc<Peer>, UpstreamError> {
         let within = self.timing.handshake;
-        let late = UpstreamError::Timeout { sent: false, after: within };
-        let peer = timeout(within, self.find_out(within)).await.unwrap_or(Err(late));
-        let peer = peer.map_err(|error| match error {
-            UpstreamError::Connect { .. }
-            | UpstreamError::NoCommonVersion { .. }
-            | UpstreamError::Overloaded { .. }
-            | UpstreamError::Closed => error,
-            other => UpstreamError::Negotiation(Box::new(other)),
-        })?;
+        let late = UpstreamError::Timeout {
+            sent: false,
+            after: within,
+        };
+        let peer = timeout(within, self.find_out(within))
+            .await
+            .unwrap_or(Err(late));
+        let peer = peer.map_err(UpstreamError::while_negotiating)?;
         let peer = Arc::new(peer);
         let mut known = self.known();
         if known.last.is_some() {
@@ -96,32 +104,44 @@ impl Inner {
         known.last = Some(peer.version);
         known.peer = Some(Arc::clone(&peer));
         drop(known);
+        self.listen_to(&peer);
         tracing::debug!(endpoint = %self.target.endpoint, version = %peer.version, "negotiated");
         Ok(peer)
     }
 
     async fn find_out(self: &Arc<Self>, within: Duration) -> Result<Peer, UpstreamError> {
         // A server that leaves what it does not know unanswered has to be legacy.
-        let probe = timeout(within / 2, self.probe()).await.unwrap_or(Ok(Era::Legacy))?;
+        let probe = timeout(within / 2, self.probe())
+            .await
+            .unwrap_or(Ok((Era::Legacy, Changes::Silent)))?;
         match probe {
-            Era::Modern(version) => Ok(self.modern(version)),
-            Era::Legacy => self.initialize().await,
-            Era::Foreign(offered) => Err(UpstreamError::NoCommonVersion { offered }),
+            (Era::Modern(version), changes) => Ok(self.modern(Settled { version, changes })),
+            (Era::Legacy, _) => self.initialize().await,
+            (Era::Foreign(offered), _) => Err(UpstreamError::NoCommonVersion { offered }),
         }
     }
 
-    async fn probe(self: &Arc<Self>) -> Result<Era, UpstreamError> {
-        let mut headers = self.modern(MODERN).headers;
+    async fn probe(self: &Arc<Self>) -> Result<(Era, Changes), UpstreamError> {
+        let assumed = Settled {
+            version: MODERN,
+            changes: Changes::Silent,
+        };
+        let mut headers = self.modern(assumed).headers;
         headers.insert(METHOD, HeaderValue::from_static(DISCOVER));
         let id = Id::from(self.counters.next_id());
         let params = handshake::discover_params();
         let body = jsonrpc::request(&id, DISCOVER, Some(&params));
-        let question = Question { id, headers, body, max_bytes: HANDSHAKE_BYTES };
+        let question = Question {
+            id,
+            headers,
+            body,
+            max_bytes: HANDSHAKE_BYTES,
+        };
         let answered = match self.ask(question, None, &AtomicBool::new(false)).await {
             Ok(answered) => answered,
             // What it is, is no JSON-RPC; `initialize` will tell whether anything there is.
             Err(UpstreamError::Protocol(_) | UpstreamError::WrongId { .. }) => {
-                return Ok(Era::Legacy);
+                return Ok((Era::Legacy, Changes::Silent));
             }
             Err(error) => return Err(error),
         };
@@ -129,27 +149,49 @@ impl Inner {
         match answered.outcome {
             // Whoever asks for credentials or rest has not looked at the method.
             _ if matches!(status, 401 | 403 | 429 | 500..) => Err(UpstreamError::Status { status }),
-            Some(outcome) if status == 404 => Ok(Era::of(&outcome, UnknownMethod::Modern)),
-            Some(outcome) => Ok(Era::of(&outcome, UnknownMethod::Legacy)),
-            None => Ok(Era::Legacy),
+            Some(outcome) => {
+                let unknown_method = match status {
+                    404 => UnknownMethod::Modern,
+                    _ => UnknownMethod::Legacy,
+                };
+                let era = Era::of(&outcome, unknown_method);
+                Ok((era, Changes::of(&outcome)))
+            }
+            None => Ok((Era::Legacy, Changes::Silent)),
         }
     }
 
-    fn modern(&self, version: Version) -> Peer {
+    fn modern(&self, settled: Settled) -> Peer {
+        let Settled { version, changes } = settled;
         let mut headers = self.headers(None);
         headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(version.as_str()));
-        Peer { version, session: None, headers }
+        Peer {
+            version,
+            session: None,
+            headers,
+            changes,
+        }
     }
 
     async fn initialize(self: &Arc<Self>) -> Result<Peer, UpstreamError> {
         let id = Id::from(self.counters.next_id());
         let body = jsonrpc::request(&id, INITIALIZE, Some(&handshake::initialize_params()));
         let headers = self.headers(None);
-        let question = Question { id, headers, body, max_bytes: HANDSHAKE_BYTES };
-        let Answered { status, session, outcome } =
-            self.ask(question, None, &AtomicBool::new(false)).await?;
-        let outcome = outcome.ok_or(UpstreamError::Status { status: status.as_u16() })?;
-        let version = handshake::initialized(&outcome)?;
+        let question = Question {
+            id,
+            headers,
+            body,
+            max_bytes: HANDSHAKE_BYTES,
+        };
+        let Answered {
+            status,
+            session,
+            outcome,
+        } = self.ask(question, None, &AtomicBool::new(false)).await?;
+        let outcome = outcome.ok_or(UpstreamError::Status {
+            status: status.as_u16(),
+        })?;
+        let Settled { version, changes } = handshake::initialized(&outcome)?;
         if session.as_ref().is_some_and(|id| !is_session_id(id)) {
             return Err(fault(ProtocolFault::SessionId));
         }
@@ -160,17 +202,40 @@ impl Inner {
         if let Some(session) = &session {
             headers.insert(SESSION_ID, session.clone());
         }
-        let peer = Peer { version, session, headers };
-        let status = self.tell(peer.headers.clone(), jsonrpc::notification(INITIALIZED, None)).await?;
-        if status.is_success() { Ok(peer) } else { Err(UpstreamError::Status { status: status.as_u16() }) }
+        let peer = Peer {
+            version,
+            session,
+            headers,
+            changes,
+        };
+        let status = self
+            .tell(
+                peer.headers.clone(),
+                jsonrpc::notification(INITIALIZED, None),
+            )
+            .await?;
+        if status.is_success() {
+            Ok(peer)
+        } else {
+            Err(UpstreamError::Status {
+                status: status.as_u16(),
+            })
+        }
     }
 
     /// Ends the session, as a courtesy: the server may keep it or never have had one.
     pub(super) async fn end_session(self: &Arc<Self>) {
         let peer = self.known().peer.take();
-        let Some(peer) = peer.filter(|peer| peer.session.is_some()) else { return };
+        let Some(peer) = peer.filter(|peer| peer.session.is_some()) else {
+            return;
+        };
         let sent = AtomicBool::new(false);
-        let farewell = self.send(Method::DELETE, peer.headers.clone(), bytes::Bytes::new(), &sent);
+        let farewell = self.send(
+            Method::DELETE,
+            peer.headers.clone(),
+            bytes::Bytes::new(),
+            &sent,
+        );
         let _ = timeout(FAREWELL_WITHIN, farewell).await;
     }
 }

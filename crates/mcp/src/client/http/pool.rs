@@ -28,7 +28,12 @@ pub(super) struct Lease {
 impl Pool {
     pub(super) fn new(tls: Option<Arc<ClientConfig>>, within: Duration) -> Self {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        Self { tls, within, idle: Mutex::default(), places }
+        Self {
+            tls,
+            within,
+            idle: Mutex::default(),
+            places,
+        }
     }
 
     /// A connection that was put aside, or a new one.
@@ -36,18 +41,27 @@ impl Pool {
         let place = self.place()?;
         while let Some(mut link) = self.take() {
             if link.idle_since.elapsed() < KEEP && link.is_alive().await {
-                return Ok(Lease { link, _place: place });
+                return Ok(Lease {
+                    link,
+                    _place: place,
+                });
             }
         }
         let link = Link::open(target, self.tls.as_ref(), self.within).await?;
-        Ok(Lease { link, _place: place })
+        Ok(Lease {
+            link,
+            _place: place,
+        })
     }
 
     /// A new connection, whatever has been put aside.
     pub(super) async fn fresh(&self, target: &HttpTarget) -> Result<Lease, UpstreamError> {
         let place = self.place()?;
         let link = Link::open(target, self.tls.as_ref(), self.within).await?;
-        Ok(Lease { link, _place: place })
+        Ok(Lease {
+            link,
+            _place: place,
+        })
     }
 
     /// Puts a connection aside, if it can be used again.
@@ -69,23 +83,34 @@ impl Pool {
     }
 
     pub(super) fn clear(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     fn place(&self) -> Result<OwnedSemaphorePermit, UpstreamError> {
         let place = Arc::clone(&self.places).try_acquire_owned();
-        place.map_err(|_| UpstreamError::Overloaded { limit: MAX_CONNECTIONS })
+        place.map_err(|_| UpstreamError::Overloaded {
+            limit: MAX_CONNECTIONS,
+        })
     }
 
     /// The one used last: it is the least likely to have been closed meanwhile.
     fn take(&self) -> Option<Link> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_back()
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_back()
     }
 
     /// Closes what has been idle too long; says whether anything is left.
     fn shed(&self) -> bool {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while idle.front().is_some_and(|link| link.idle_since.elapsed() >= KEEP) {
+        while idle
+            .front()
+            .is_some_and(|link| link.idle_since.elapsed() >= KEEP)
+        {
             idle.pop_front();
         }
         !idle.is_empty()

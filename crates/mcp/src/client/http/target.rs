@@ -105,7 +105,11 @@ impl HttpTarget {
         if pin.is_pinned() && !encrypted {
             return Err(TargetError::PinWithoutTls);
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let bad_host = || TargetError::Host { host: host.clone() };
         let tls = encrypted.then(|| ServerName::try_from(host.clone()).map_err(|_| bad_host()));
         let tls = tls.transpose()?;
@@ -116,13 +120,20 @@ impl HttpTarget {
         let scheme = if encrypted { "https" } else { "http" };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         Ok(Self {
-            port: authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 }),
+            port: authority
+                .port_u16()
+                .unwrap_or(if encrypted { 443 } else { 80 }),
             path: path.parse().map_err(|_| TargetError::Malformed)?,
-            authority: HeaderValue::from_str(authority.as_str()).map_err(|_| TargetError::Malformed)?,
+            authority: HeaderValue::from_str(authority.as_str())
+                .map_err(|_| TargetError::Malformed)?,
             tls,
             pin,
             credential: None,
-            reach: if listed { Reach::Private } else { Reach::Public },
+            reach: if listed {
+                Reach::Private
+            } else {
+                Reach::Public
+            },
             endpoint: format!("{scheme}://{authority}{}", uri.path()),
             host,
         })
@@ -131,7 +142,10 @@ impl HttpTarget {
     /// Sends a credential with every request.
     #[must_use]
     pub fn with_credential(self, credential: Credential) -> Self {
-        Self { credential: Some(credential), ..self }
+        Self {
+            credential: Some(credential),
+            ..self
+        }
     }
 
     /// Says which addresses the host name may resolve to.

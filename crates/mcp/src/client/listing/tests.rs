@@ -23,10 +23,24 @@ impl Pages for Endless {
 
 #[tokio::test]
 async fn an_endless_listing_is_cut_off_and_said_to_be_incomplete() {
-    let server = Endless { asked: AtomicUsize::new(0), page: r#"{"name":"a"}"#.to_owned() };
+    let server = Endless {
+        asked: AtomicUsize::new(0),
+        page: r#"{"name":"a"}"#.to_owned(),
+    };
     let listing = list(&server, 3).await.unwrap();
-    assert_eq!((listing.pages.len(), listing.complete, listing.generation), (MAX_PAGES, false, 3));
+    assert_eq!(
+        (listing.pages.len(), listing.complete, listing.generation),
+        (MAX_PAGES, false, 3)
+    );
     let many = vec![r#"{"name":"a"}"#; 6000].join(",");
-    let listing = list(&Endless { asked: AtomicUsize::new(0), page: many }, 0).await.unwrap();
+    let listing = list(
+        &Endless {
+            asked: AtomicUsize::new(0),
+            page: many,
+        },
+        0,
+    )
+    .await
+    .unwrap();
     assert_eq!((listing.tools.len(), listing.complete), (12_000, false));
 }

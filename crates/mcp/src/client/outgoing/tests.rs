@@ -24,14 +24,22 @@ fn arguments_and_foreign_meta_members_keep_every_byte() {
     let meta = "{ \"progressToken\" : 1.0 , \"a\\u0062\": [ 1 ] }";
     assert_eq!(
         text(&call(Some(exact), Some(meta)), Version::V2025_11_25),
-        format!(r#"{{"name":"t\"\n","arguments":{exact},"_meta":{{"progressToken":1.0,"ab":[ 1 ]}}}}"#)
+        format!(
+            r#"{{"name":"t\"\n","arguments":{exact},"_meta":{{"progressToken":1.0,"ab":[ 1 ]}}}}"#
+        )
     );
 }
 
 #[test]
 fn absent_stays_absent_and_empty_stays_empty() {
-    assert_eq!(text(&call(None, None), Version::V2025_11_25), r#"{"name":"t\"\n"}"#);
-    assert_eq!(text(&call(Some("{}"), Some("{}")), Version::V2025_03_26), r#"{"name":"t\"\n","arguments":{},"_meta":{}}"#);
+    assert_eq!(
+        text(&call(None, None), Version::V2025_11_25),
+        r#"{"name":"t\"\n"}"#
+    );
+    assert_eq!(
+        text(&call(Some("{}"), Some("{}")), Version::V2025_03_26),
+        r#"{"name":"t\"\n","arguments":{},"_meta":{}}"#
+    );
 }
 
 #[test]
@@ -40,14 +48,19 @@ fn only_modern_requests_say_who_asks() {
     assert!(modern.contains(r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#));
     assert!(modern.contains(r#""io.modelcontextprotocol/clientCapabilities":{}"#));
     assert_eq!(list_params(None, Version::V2025_11_25), Ok(None));
-    let page = list_params(Some(""), Version::V2025_11_25).unwrap().unwrap();
+    let page = list_params(Some(""), Version::V2025_11_25)
+        .unwrap()
+        .unwrap();
     assert_eq!(&page[..], br#"{"cursor":""}"#);
 }
 
 #[test]
 fn meta_that_is_no_object_or_no_strict_json_is_refused() {
     for meta in ["[]", "1", "{\"a\":1,\"a\":2}", "{"] {
-        assert_eq!(call_params(&call(None, Some(meta)), Version::V2025_11_25), Err(UpstreamError::Meta));
+        assert_eq!(
+            call_params(&call(None, Some(meta)), Version::V2025_11_25),
+            Err(UpstreamError::Meta)
+        );
     }
 }
 

@@ -9,7 +9,11 @@ pub(super) fn find_id(head: &[u8], tail: &[u8]) -> Option<u64> {
 }
 
 fn compact(text: &[u8]) -> String {
-    let bytes: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let bytes: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

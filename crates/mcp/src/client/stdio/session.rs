@@ -13,7 +13,11 @@ use tokio::{
 
 use super::table::{Broken, Progress, Purpose, Table};
 use crate::{
-    client::{counters::Counters, handshake::MODERN, outgoing},
+    client::{
+        counters::Counters,
+        handshake::{LISTEN, MODERN, listen_params},
+        outgoing,
+    },
     jsonrpc::{self, Id, Message, Outcome, RpcParseError},
     lines::{self, Decoder, Line, MAX_LINE},
     upstream::UpstreamError,
@@ -99,19 +103,31 @@ impl Session {
         ask: Ask,
         progress: &Arc<Progress>,
     ) -> Result<Outcome, UpstreamError> {
-        let Ask { method, params, max_bytes, purpose } = ask;
+        let Ask {
+            method,
+            params,
+            max_bytes,
+            purpose,
+        } = ask;
         let id = self.counters.next_id();
         let line = lines::encode(&jsonrpc::request(&id.into(), method, params.as_deref()));
         let answer = self.table.enter(id, max_bytes, purpose)?;
-        let _open = Open { session: self, id, progress };
-        let outgoing = Outgoing { line, progress: Arc::clone(progress) };
+        let _open = Open {
+            session: self,
+            id,
+            progress,
+        };
+        let outgoing = Outgoing {
+            line,
+            progress: Arc::clone(progress),
+        };
         let queued = self.outgoing.send(outgoing).await;
         queued.map_err(|_| UpstreamError::Lost { sent: false })?;
         match answer.await {
             // The session ended while the request still stood in the queue.
-            Ok(Err(UpstreamError::Lost { .. })) | Err(_) => {
-                Err(UpstreamError::Lost { sent: progress.withdraw() })
-            }
+            Ok(Err(UpstreamError::Lost { .. })) | Err(_) => Err(UpstreamError::Lost {
+                sent: progress.withdraw(),
+            }),
             Ok(answer) => answer,
         }
     }
@@ -119,7 +135,13 @@ impl Session {
     /// Sends a notification.
     pub(super) async fn tell(&self, method: &str) -> Result<(), UpstreamError> {
         let line = lines::encode(&jsonrpc::notification(method, None));
-        let queued = self.outgoing.send(Outgoing { line, progress: Arc::default() }).await;
+        let queued = self
+            .outgoing
+            .send(Outgoing {
+                line,
+                progress: Arc::default(),
+            })
+            .await;
         queued.map_err(|_| UpstreamError::Lost { sent: false })
     }
 
@@ -143,7 +165,10 @@ impl Session {
             match line {
                 Line::Whole(text) => self.receive(&text),
                 Line::TooLong { head, tail } => {
-                    self.spoil(Broken::TooLong { head: &head, tail: &tail });
+                    self.spoil(Broken::TooLong {
+                        head: &head,
+                        tail: &tail,
+                    });
                 }
             }
         }
@@ -174,13 +199,34 @@ impl Session {
     /// Sends a message if there is room.
     fn post(&self, message: &[u8]) {
         let line = lines::encode(message);
-        if self.outgoing.try_send(Outgoing { line, progress: Arc::default() }).is_err() {
+        if self
+            .outgoing
+            .try_send(Outgoing {
+                line,
+                progress: Arc::default(),
+            })
+            .is_err()
+        {
             self.counters.drop_one();
         }
     }
 }
 
 impl Pipes {
+    /// Asks the server to tell when its tools change, and waits for as long as it runs.
+    pub(super) fn listen(&mut self, session: Arc<Session>) {
+        self.0.spawn(async move {
+            let ask = Ask {
+                method: LISTEN,
+                params: Some(listen_params(session.version())),
+                max_bytes: LONGEST_FAREWELL,
+                purpose: Purpose::Listen,
+            };
+            // Whether it never could or does not any more: it is listed by the clock then.
+            let _ = session.ask(ask, &Arc::default()).await;
+        });
+    }
+
     /// Ends the tasks.
     pub(super) async fn close(mut self) {
         self.0.shutdown().await;
@@ -203,6 +249,10 @@ impl Drop for Open<'_> {
     }
 }
 
-const LIMITS: Limits = Limits { bytes: MAX_LINE, ..Limits::RESPONSE };
+const LIMITS: Limits = Limits {
+    bytes: MAX_LINE,
+    ..Limits::RESPONSE
+};
+const LONGEST_FAREWELL: usize = 64 << 10;
 /// Messages that may wait to be written; past that, callers wait.
 const QUEUE: usize = 64;

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     child::{Process, Started},
-    client::handshake::{self, DISCOVER, Era, INITIALIZE, INITIALIZED, UnknownMethod},
+    client::handshake::{
+        self, Changes, DISCOVER, Era, INITIALIZE, INITIALIZED, Settled, UnknownMethod,
+    },
     upstream::UpstreamError,
     version::Version,
 };
@@ -29,19 +31,27 @@ pub(super) struct Ends {
 impl Ends {
     /// Notes an end. The first start after a long life is immediate; then the pause doubles.
     fn note(&mut self, lived: Duration, now: Instant) {
-        self.in_a_row = if lived >= LONG_LIFE { 1 } else { self.in_a_row.saturating_add(1) };
+        self.in_a_row = if lived >= LONG_LIFE {
+            1
+        } else {
+            self.in_a_row.saturating_add(1)
+        };
         let doublings = self.in_a_row.saturating_sub(2).min(16);
         let pause = if self.in_a_row < 2 {
             Duration::ZERO
         } else {
-            FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
+            FIRST_PAUSE
+                .saturating_mul(1 << doublings)
+                .min(LONGEST_PAUSE)
         };
         self.not_before = now.checked_add(pause);
     }
 
     /// How long the next start has to wait still.
     fn remaining(&self, now: Instant) -> Duration {
-        self.not_before.map_or(Duration::ZERO, |moment| moment.saturating_duration_since(now))
+        self.not_before.map_or(Duration::ZERO, |moment| {
+            moment.saturating_duration_since(now)
+        })
     }
 }
 
@@ -64,7 +74,10 @@ impl Inner {
     }
 
     fn running(&self) -> Option<Arc<Session>> {
-        self.state().session.clone().filter(|session| !session.has_ended())
+        self.state()
+            .session
+            .clone()
+            .filter(|session| !session.has_ended())
     }
 
     async fn start(self: Arc<Self>) -> Result<Arc<Session>, UpstreamError> {
@@ -74,17 +87,32 @@ impl Inner {
         }
         let begun = Instant::now();
         let started = Started::start(&self.spawn, &self.launcher).await;
-        let Started { mut process, stdin, stdout, files, confinement } =
-            started.inspect_err(|_| self.ended(begun))?;
+        let Started {
+            mut process,
+            stdin,
+            stdout,
+            files,
+            confinement,
+        } = started.inspect_err(|_| self.ended(begun))?;
         {
             let mut state = self.state();
             state.files = files;
             state.confinement = Some(confinement);
         }
-        let (session, pipes) = Session::open(stdin, stdout, Arc::clone(&self.counters));
+        let (session, mut pipes) = Session::open(stdin, stdout, Arc::clone(&self.counters));
         match self.shake_hands(&session, &process).await {
-            Ok(()) => {
-                self.keep(&session, Running { process, pipes, begun });
+            Ok(settled) => {
+                if settled.version.is_modern() && settled.changes == Changes::Announced {
+                    pipes.listen(Arc::clone(&session));
+                }
+                self.keep(
+                    &session,
+                    Running {
+                        process,
+                        pipes,
+                        begun,
+                    },
+                );
                 Ok(session)
             }
             Err(error) => {
@@ -97,16 +125,23 @@ impl Inner {
         }
     }
 
-    async fn shake_hands(&self, session: &Session, process: &Process) -> Result<(), UpstreamError> {
+    async fn shake_hands(
+        &self,
+        session: &Session,
+        process: &Process,
+    ) -> Result<Settled, UpstreamError> {
         let within = self.timing.handshake;
         let last = self.state().version;
-        let late = UpstreamError::Timeout { sent: false, after: within };
-        let version = timeout(within, negotiate(session, last)).await.unwrap_or(Err(late));
-        let version = version.map_err(|error| match error {
-            UpstreamError::NoCommonVersion { .. } => error,
-            other => UpstreamError::Negotiation(Box::new(other)),
-        })?;
+        let late = UpstreamError::Timeout {
+            sent: false,
+            after: within,
+        };
+        let settled = timeout(within, negotiate(session, last))
+            .await
+            .unwrap_or(Err(late));
+        let settled = settled.map_err(UpstreamError::while_negotiating)?;
         process.check_unchanged()?;
+        let version = settled.version;
         if last.is_some_and(Version::is_modern) && !version.is_modern() {
             self.counters.downgrade();
             tracing::warn!(
@@ -116,7 +151,7 @@ impl Inner {
             );
         }
         session.negotiated(version);
-        Ok(())
+        Ok(settled)
     }
 
     /// Hands the process to a task that owns it to its end.
@@ -136,7 +171,9 @@ impl Inner {
 
     fn ended(&self, begun: Instant) {
         let now = Instant::now();
-        self.state().ends.note(now.saturating_duration_since(begun), now);
+        self.state()
+            .ends
+            .note(now.saturating_duration_since(begun), now);
     }
 }
 
@@ -148,7 +185,11 @@ struct Running {
 }
 
 async fn keep(inner: Weak<Inner>, session: Arc<Session>, running: Running) {
-    let Running { mut process, pipes, begun } = running;
+    let Running {
+        mut process,
+        pipes,
+        begun,
+    } = running;
     let stopped = tokio::select! {
         () = process.ended() => false,
         () = session.stopped() => true,
@@ -164,37 +205,45 @@ async fn keep(inner: Weak<Inner>, session: Arc<Session>, running: Running) {
     }
 }
 
-async fn negotiate(session: &Session, last: Option<Version>) -> Result<Version, UpstreamError> {
+async fn negotiate(session: &Session, last: Option<Version>) -> Result<Settled, UpstreamError> {
     // What it was before, it most likely still is; if not, it is found out anew.
     if last.is_some_and(|last| !last.is_modern())
-        && let Ok(version) = initialize(session).await
+        && let Ok(settled) = initialize(session).await
     {
-        return Ok(version);
+        return Ok(settled);
     }
     let question = ask(DISCOVER, handshake::discover_params());
     let probe = timeout(PROBE_WITHIN, session.ask(question, &Arc::default())).await;
-    let era = match probe {
-        Ok(answer) => Era::of(&answer?, UnknownMethod::Legacy),
-        // A server may leave unanswered what it does not know.
-        Err(_) => Era::Legacy,
+    // A server may leave unanswered what it does not know.
+    let Ok(answer) = probe else {
+        return initialize(session).await;
     };
-    match era {
-        Era::Modern(version) => Ok(version),
+    let answer = answer?;
+    match Era::of(&answer, UnknownMethod::Legacy) {
+        Era::Modern(version) => Ok(Settled {
+            version,
+            changes: Changes::of(&answer),
+        }),
         Era::Legacy => initialize(session).await,
         Era::Foreign(offered) => Err(UpstreamError::NoCommonVersion { offered }),
     }
 }
 
-async fn initialize(session: &Session) -> Result<Version, UpstreamError> {
+async fn initialize(session: &Session) -> Result<Settled, UpstreamError> {
     let question = ask(INITIALIZE, handshake::initialize_params());
     let answer = session.ask(question, &Arc::default()).await?;
-    let version = handshake::initialized(&answer)?;
+    let settled = handshake::initialized(&answer)?;
     session.tell(INITIALIZED).await?;
-    Ok(version)
+    Ok(settled)
 }
 
 fn ask(method: &'static str, params: bytes::Bytes) -> Ask {
-    Ask { method, params: Some(params), max_bytes: HANDSHAKE_BYTES, purpose: Purpose::Other }
+    Ask {
+        method,
+        params: Some(params),
+        max_bytes: HANDSHAKE_BYTES,
+        purpose: Purpose::Other,
+    }
 }
 
 const HANDSHAKE_BYTES: usize = 1 << 20;

@@ -23,6 +23,8 @@ pub(super) enum Purpose {
     Call,
     /// The handshake or a listing, which survive what servers print while they start.
     Other,
+    /// Open for as long as the server runs, and answered at its end.
+    Listen,
 }
 
 /// How far a request has come on its way out.
@@ -42,7 +44,10 @@ impl Progress {
 
     /// Moves on from the start, once; gives the state it is in then.
     fn settle(&self, to: u8) -> u8 {
-        match self.0.compare_exchange(QUEUED, to, Ordering::AcqRel, Ordering::Acquire) {
+        match self
+            .0
+            .compare_exchange(QUEUED, to, Ordering::AcqRel, Ordering::Acquire)
+        {
             Ok(_) => to,
             Err(now) => now,
         }
@@ -87,7 +92,14 @@ impl Table {
             return Err(UpstreamError::Overloaded { limit: MOST });
         }
         let (answer, receiver) = oneshot::channel();
-        entries.waiting.insert(id, Waiting { answer, max_bytes, purpose });
+        entries.waiting.insert(
+            id,
+            Waiting {
+                answer,
+                max_bytes,
+                purpose,
+            },
+        );
         Ok(receiver)
     }
 
@@ -104,10 +116,19 @@ impl Table {
             // A server that could not read an id: clear only when there is one it can mean.
             None => self.only_one(),
         };
-        let Some(Waiting { answer, max_bytes, .. }) = waiting else { return false };
+        let Some(Waiting {
+            answer, max_bytes, ..
+        }) = waiting
+        else {
+            return false;
+        };
         let (Outcome::Result { bytes, .. } | Outcome::Error { bytes, .. }) = &outcome;
         let too_large = bytes.len() > max_bytes;
-        let result = if too_large { Err(UpstreamError::TooLarge { limit: max_bytes }) } else { Ok(outcome) };
+        let result = if too_large {
+            Err(UpstreamError::TooLarge { limit: max_bytes })
+        } else {
+            Ok(outcome)
+        };
         // Whoever asked may just have given up.
         answer.send(result).is_ok()
     }
@@ -116,13 +137,17 @@ impl Table {
     /// found in it, else every call there is. False when no call waits.
     pub(super) fn spoil(&self, line: Broken<'_>) -> bool {
         let mut entries = self.entries();
-        let calls = |(id, waiting): (&u64, &Waiting)| (waiting.purpose == Purpose::Call).then_some(*id);
+        let calls =
+            |(id, waiting): (&u64, &Waiting)| (waiting.purpose == Purpose::Call).then_some(*id);
         let mut ids: Vec<u64> = entries.waiting.iter().filter_map(calls).collect();
         if let Some(id) = line.id().filter(|id| entries.waiting.contains_key(id)) {
             ids = vec![id];
         }
         for id in &ids {
-            if let Some(Waiting { answer, max_bytes, .. }) = entries.waiting.remove(id) {
+            if let Some(Waiting {
+                answer, max_bytes, ..
+            }) = entries.waiting.remove(id)
+            {
                 let _ = answer.send(Err(line.error(max_bytes)));
             }
         }
@@ -150,8 +175,14 @@ impl Table {
 
     fn only_one(&self) -> Option<Waiting> {
         let mut entries = self.entries();
-        let mut ids = entries.waiting.keys().copied();
-        let (Some(id), None) = (ids.next(), ids.next()) else { return None };
+        let mut ids = entries
+            .waiting
+            .iter()
+            .filter(|(_, waiting)| waiting.purpose != Purpose::Listen)
+            .map(|(id, _)| *id);
+        let (Some(id), None) = (ids.next(), ids.next()) else {
+            return None;
+        };
         drop(ids);
         entries.waiting.remove(&id)
     }
@@ -184,7 +215,9 @@ impl Broken<'_> {
 
     fn error(&self, limit: usize) -> UpstreamError {
         match self {
-            Self::TooLong { .. } => UpstreamError::TooLarge { limit: limit.min(crate::lines::MAX_LINE) },
+            Self::TooLong { .. } => UpstreamError::TooLarge {
+                limit: limit.min(crate::lines::MAX_LINE),
+            },
             Self::NotJson(_) => UpstreamError::Protocol(ProtocolFault::NotJson),
             Self::NotJsonRpc(_) => UpstreamError::Protocol(ProtocolFault::NotJsonRpc),
         }

@@ -1,16 +1,18 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use cmcp_evidence::{Sha256Digest, Timestamp};
 use cmcp_json::{Form, Value, canonical_without};
 
-use super::Approval;
+use super::{
+    Approval,
+    servers::{servers, unattested},
+};
 use crate::{
     catalog::{
-        Approved, Baa, CatalogErrorKind, Context, Effect, Parts, ServerSpec, TlsPin, Transport,
+        Approved, Baa, CatalogErrorKind, Context, Effect, Parts, ServerSpec,
         approved::{Checks, Origin, definition_digest},
         name,
         reader::{Fields, Reader, list},
-        server,
     },
     path::JsonPath,
     scan::{self, Severity},
@@ -24,7 +26,7 @@ pub(in crate::catalog) fn read(
     document: &Value,
     context: &Context<'_>,
 ) -> Option<Parts> {
-    let fields = Fields::closed(reader, document, "$".to_owned(), &DOCUMENT)?;
+    let fields = Fields::closed(reader, document, ("$".to_owned(), 0), &DOCUMENT)?;
     match fields.required(reader, "cmcp_catalog") {
         Some(version) if version.as_i64() == Some(1) => {}
         Some(version) => {
@@ -61,7 +63,8 @@ pub(in crate::catalog) fn read(
         .iter()
         .enumerate()
     {
-        let Some(entry) = Fields::closed(reader, entry, format!("tools[{index}]"), &TOOL) else {
+        let at = (format!("tools[{index}]"), fields.offset_of("tools"));
+        let Some(entry) = Fields::closed(reader, entry, at, &TOOL) else {
             continue;
         };
         if let Some(tool) = tool(reader, &entry, &servers, context) {
@@ -82,160 +85,6 @@ pub(in crate::catalog) fn read(
         servers,
         tools,
     })
-}
-
-fn servers(reader: &mut Reader<'_>, document: &Fields<'_>) -> Vec<ServerSpec> {
-    let mut servers = Vec::new();
-    let Some(value) = document.required(reader, "servers") else {
-        return servers;
-    };
-    let Some(named) = Fields::open(reader, value, "servers".to_owned()) else {
-        return servers;
-    };
-    for (name, value) in named.iter() {
-        if let Err(kind) = name::legal_server(name) {
-            named.fault(reader, name, kind);
-        }
-        let Some(fields) = Fields::open(reader, value, named.at(name)) else {
-            continue;
-        };
-        let transport = match fields.string(reader, "transport") {
-            Some("stdio") => stdio(reader, value, &fields),
-            Some("streamable-http") => http(reader, value, &fields),
-            Some(word) => {
-                let kind = CatalogErrorKind::Word {
-                    word: word.to_owned(),
-                    known: "`stdio` and `streamable-http`",
-                };
-                fields.fault(reader, "transport", kind);
-                None
-            }
-            None => None,
-        };
-        unattested(reader, &fields);
-        let display_name = fields
-            .optional_string(reader, "display_name")
-            .map(str::to_owned);
-        // A server that has faults still counts, so that its tools are not reported as homeless.
-        servers.push(ServerSpec {
-            name: name.to_owned(),
-            display_name,
-            transport: transport.unwrap_or_else(|| Transport::Http {
-                url: String::new(),
-                pin: TlsPin::WebPki,
-            }),
-        });
-    }
-    servers
-}
-
-fn stdio(reader: &mut Reader<'_>, value: &Value, fields: &Fields<'_>) -> Option<Transport> {
-    let fields = Fields::closed(reader, value, fields.place.clone(), &STDIO)?;
-    let command = fields.string(reader, "command");
-    let cwd = fields.optional_string(reader, "cwd");
-    for (name, path) in [("command", command), ("cwd", cwd)] {
-        if let Some(Err(kind)) = path.map(server::absolute) {
-            fields.fault(reader, name, kind);
-        }
-    }
-    let env = fields.strings(reader, "env");
-    for name in &env {
-        if let Err(kind) = server::variable(name) {
-            fields.fault(reader, "env", kind);
-        }
-    }
-    let mut measured = BTreeMap::new();
-    if let Some(files) = fields.optional("measured") {
-        let files = Fields::open(reader, files, fields.at("measured"))?;
-        for (path, _) in files.iter() {
-            if let Err(kind) = server::absolute(path) {
-                files.fault(reader, path, kind);
-            }
-            if let Some(digest) = digest(reader, &files, path) {
-                measured.insert(path.to_owned(), digest);
-            }
-        }
-    }
-    let owned = |strings: Vec<&str>| strings.into_iter().map(str::to_owned).collect();
-    Some(Transport::Stdio {
-        command: command?.to_owned(),
-        args: owned(fields.strings(reader, "args")),
-        env: owned(env),
-        cwd: cwd.map(str::to_owned),
-        measured,
-    })
-}
-
-fn http(reader: &mut Reader<'_>, value: &Value, fields: &Fields<'_>) -> Option<Transport> {
-    let fields = Fields::closed(reader, value, fields.place.clone(), &HTTP)?;
-    let url = fields.string(reader, "url");
-    if let Some(Err(kind)) = url.map(server::url) {
-        fields.fault(reader, "url", kind);
-    }
-    let tls = fields.required(reader, "tls")?;
-    let tls = Fields::open(reader, tls, fields.at("tls"))?;
-    let known: &[&str] = if tls.optional("pin").and_then(Value::as_str) == Some("webpki") {
-        &["pin"]
-    } else {
-        &["pin", "sha256"]
-    };
-    let tls = Fields::closed(reader, fields.optional("tls")?, tls.place, known)?;
-    let pin = match tls.string(reader, "pin")? {
-        "certificate" => TlsPin::Certificate(pinned(reader, &tls)?),
-        "key" => TlsPin::Key(pinned(reader, &tls)?),
-        "webpki" => TlsPin::WebPki,
-        word => {
-            let known = "`certificate`, `key` and `webpki`";
-            tls.fault(
-                reader,
-                "pin",
-                CatalogErrorKind::Word {
-                    word: word.to_owned(),
-                    known,
-                },
-            );
-            return None;
-        }
-    };
-    Some(Transport::Http {
-        url: url?.to_owned(),
-        pin,
-    })
-}
-
-fn pinned(reader: &mut Reader<'_>, tls: &Fields<'_>) -> Option<Sha256Digest> {
-    tls.required(reader, "sha256")?;
-    digest(reader, tls, "sha256")
-}
-
-fn digest(reader: &mut Reader<'_>, fields: &Fields<'_>, name: &str) -> Option<Sha256Digest> {
-    let text = fields.optional_string(reader, name)?;
-    let digest = text.parse().ok();
-    if digest.is_none() {
-        fields.fault(
-            reader,
-            name,
-            CatalogErrorKind::Pin(text.escape_debug().to_string()),
-        );
-    }
-    digest
-}
-
-fn unattested(reader: &mut Reader<'_>, fields: &Fields<'_>) {
-    if fields
-        .optional("attestation")
-        .is_some_and(|demand| !demand.is_null())
-    {
-        let remedy = "write `null`";
-        fields.fault(
-            reader,
-            "attestation",
-            CatalogErrorKind::Reserved {
-                member: "attestation",
-                remedy,
-            },
-        );
-    }
 }
 
 fn tool(
@@ -320,7 +169,7 @@ type Definition = (Value, Sha256Digest, Checks);
 
 fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition> {
     let value = fields.required(reader, "definition")?;
-    let definition = Fields::open(reader, value, fields.at("definition"))?;
+    let definition = Fields::open(reader, value, fields.child("definition"))?;
     let named = definition.string(reader, "name")?;
     if fields
         .optional("name")
@@ -463,17 +312,6 @@ fn approval(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Approval {
 }
 
 const DOCUMENT: [&str; 4] = ["cmcp_catalog", "servers", "tools", "signatures"];
-const STDIO: [&str; 8] = [
-    "transport",
-    "command",
-    "args",
-    "env",
-    "cwd",
-    "measured",
-    "display_name",
-    "attestation",
-];
-const HTTP: [&str; 5] = ["transport", "url", "tls", "display_name", "attestation"];
 const TOOL: [&str; 13] = [
     "server",
     "name",

@@ -116,4 +116,6 @@ fn the_schema_shows_the_general_action_and_every_tools_own() {
         actions,
         ["call_tool", "crm.contacts", "read_file", "write_file"]
     );
+    let before = schema_of(&world.catalog, &[], Compat::Off);
+    assert_eq!(before.as_deref(), Ok(world.engine.schema_text()));
 }

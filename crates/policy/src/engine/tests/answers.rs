@@ -157,6 +157,16 @@ fn policy_sees_what_the_catalog_says_of_a_tool() {
 }
 
 #[test]
+fn what_a_server_says_of_its_tool_is_not_what_a_person_confirmed() {
+    let mut tools = tools();
+    tools[0].definition = json(
+        r#"{"name": "t", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true}}"#,
+    );
+    let policies = "permit(principal, action, resource) when { resource.read_only };";
+    assert!(!world(policies, tools).permits("t", "{}"));
+}
+
+#[test]
 fn policy_sees_the_principal_and_its_attributes() {
     let policies = r#"
         permit(principal == Agent::"alice", action, resource);

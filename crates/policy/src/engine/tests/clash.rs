@@ -41,13 +41,14 @@ fn a_policy_for_every_tool_that_names_the_clash_is_refused_with_both_tools() {
 #[test]
 fn a_policy_for_one_tool_uses_that_tools_types() {
     for scope in [
-        "action == Action::\"pay\", resource",
-        "action, resource == Resource::\"pay\"",
-        "action == Action::\"call_tool\", resource in Resource::\"pay\"",
-        "action, resource is Resource in Resource::\"pay\"",
+        "action == Action::\"pay\", resource)",
+        "action, resource == Resource::\"pay\")",
+        "action == Action::\"call_tool\", resource in Resource::\"pay\")",
+        "action, resource is Resource in Resource::\"pay\")",
+        "action, resource) when { resource.tool_name == \"pay\" }",
     ] {
         let policies = format!(
-            "{ALL}\nforbid(principal, {scope}) when {{ context.arguments has amount && context.arguments.amount > 1000 }};"
+            "{ALL}\nforbid(principal, {scope} when {{ context.arguments has amount && context.arguments.amount > 1000 }};"
         );
         let world = world(&policies, tools());
         assert!(world.permits("pay", r#"{"amount": 1000}"#), "{scope}");

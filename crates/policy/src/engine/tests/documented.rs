@@ -1,5 +1,7 @@
 //! Policies as the Python cMCP's documents and its recorded session show them.
 
+use cmcp_json::Value;
+
 use super::*;
 use crate::{
     bundle::PolicyBundle, catalog::Catalog, fixture::load_bundle, sensitivity::Vocabulary,
@@ -20,70 +22,62 @@ fn sample(compat: Compat) -> Option<World> {
     Some(load_bundle(&bundle, catalog, &[], compat).unwrap())
 }
 
+/// The recorded calls that policy decided: name, tool, arguments, workflow, status. What the others
+/// show is not policy's: inspection, patterns in arguments, `execution_id`, shape.
+fn recorded(world: &World) -> Vec<(String, String, Value, String, i64)> {
+    let exchange =
+        String::from_utf8(shared("formats/cmcp-sample/exchange.jsonl").unwrap()).unwrap();
+    let text = |value: Option<&Value>| {
+        value
+            .and_then(Value::as_str)
+            .unwrap_or("default")
+            .to_owned()
+    };
+    exchange
+        .lines()
+        .filter_map(|line| {
+            let exchange = json(line);
+            let params = exchange.get("request")?.get("params")?;
+            let (name, tool) = (text(exchange.get("name")), text(params.get("name")));
+            let judged = ["denied", "allowed", "no-workflow", "upstream-failed"];
+            world
+                .catalog
+                .tool(&tool)
+                .filter(|_| judged.contains(&name.as_str()))?;
+            let workflow = params.get("_cmcp").and_then(|own| own.get("workflow_id"));
+            let status = exchange.get("status")?.as_i64()?;
+            Some((
+                name,
+                tool,
+                params.get("arguments")?.clone(),
+                text(workflow),
+                status,
+            ))
+        })
+        .collect()
+}
+
 #[test]
 fn the_recorded_session_is_decided_as_it_was() {
-    for compat in [Compat::Off, Compat::V07] {
+    for (compat, forbid) in [(Compat::Off, "demo.cedar:1"), (Compat::V07, "policy1")] {
         let Some(mut world) = sample(compat) else {
             return;
         };
         assert!(world.warnings.is_empty(), "{}", told(&world.warnings));
-        let exchange = shared("formats/cmcp-sample/exchange.jsonl").unwrap();
-        let mut judged = 0;
-        for line in String::from_utf8(exchange).unwrap().lines() {
-            let exchange = json(line);
-            let Some(params) = exchange
-                .get("request")
-                .and_then(|request| request.get("params"))
-            else {
-                continue;
-            };
-            let tool = params
-                .get("name")
-                .and_then(|name| name.as_str())
-                .unwrap_or_default();
-            let Some(arguments) = params
-                .get("arguments")
-                .filter(|_| world.catalog.tool(tool).is_some())
-            else {
-                continue;
-            };
-            // What these show is not policy's: inspection, argument patterns, `execution_id`, shape.
-            let name = exchange.get("name").and_then(|name| name.as_str()).unwrap();
-            if [
-                "response-blocked",
-                "argument-blocked",
-                "execution-id",
-                "arguments-array",
-            ]
-            .contains(&name)
-            {
-                continue;
-            }
-            let workflow = params.get("_cmcp").and_then(|own| own.get("workflow_id"));
-            world.workflow = workflow
-                .and_then(|id| id.as_str())
-                .unwrap_or("default")
-                .to_owned();
-            let decision =
-                world
-                    .engine
-                    .decide(&world.facts(&Principal::anonymous(), tool, arguments));
-            let status = exchange
-                .get("status")
-                .and_then(|status| status.as_i64())
-                .unwrap();
+        let recorded = recorded(&world);
+        assert_eq!(recorded.len(), 4);
+        for (name, tool, arguments, workflow, status) in recorded {
+            world.workflow = workflow;
+            let anonymous = Principal::anonymous();
+            let decision = world
+                .engine
+                .decide(&world.facts(&anonymous, &tool, &arguments));
             assert_eq!(decision.is_permit(), status != 403, "{name}");
             if name == "denied" {
                 assert_eq!(decision.advice["approver"], "zoe@example.com");
-                let id = match compat {
-                    Compat::Off => "demo.cedar:1",
-                    Compat::V07 => "policy1",
-                };
-                assert_eq!(decision.policies, [id]);
+                assert_eq!(decision.policies, [forbid]);
             }
-            judged += 1;
         }
-        assert_eq!(judged, 4, "denied, allowed, no-workflow, upstream-failed");
     }
 }
 

@@ -180,8 +180,8 @@ fn values_that_cannot_occur_are_refused() {
         "`context.after` is never `pays`: did you mean `pay`?"
     );
     assert_eq!(
-        when("resource.compliance_domain != \"inner\""),
-        "`resource.compliance_domain` is never `inner`: did you mean `internal`?"
+        when("resource.compliance_domain != \"interal\""),
+        "`resource.compliance_domain` is never `interal`: did you mean `internal`?"
     );
     assert_eq!(
         when("\"elsewhere\" == resource.server"),

@@ -17,72 +17,75 @@ fn shown(policies: &str) -> Vec<&'static str> {
         .collect()
 }
 
+/// Policies, and which of the two tools they show.
+const SHOWN: [(&str, &[&str]); 17] = [
+    ("", &[]),
+    (ALL, &["read", "pay"]),
+    (
+        "permit(principal, action, resource == Resource::\"read\");",
+        &["read"],
+    ),
+    (
+        "permit(principal, action, resource) when { resource.tool_name == \"read\" };",
+        &["read"],
+    ),
+    (
+        "permit(principal, action, resource) when { context.workflow_id == \"w\" };",
+        &["read", "pay"],
+    ),
+    (
+        "permit(principal, action, resource) when { context.workflow_id == \"w\" && resource.tool_name == \"pay\" };",
+        &["pay"],
+    ),
+    (
+        "permit(principal, action, resource) when { context.arguments has amount && context.arguments.amount < 10 };",
+        &["read", "pay"],
+    ),
+    (
+        "permit(principal, action, resource) when { context.compliance_domain == \"internal\" };",
+        &["read", "pay"],
+    ),
+    (
+        "permit(principal, action, resource) when { context.compliance_domain == \"public\" };",
+        &[],
+    ),
+    (
+        "permit(principal, action, resource) when { context.baa_covered };",
+        &[],
+    ),
+    (
+        "permit(principal == Agent::\"bob\", action, resource);",
+        &[],
+    ),
+    (
+        "permit(principal, action, resource); forbid(principal, action, resource == Resource::\"pay\");",
+        &["read"],
+    ),
+    (
+        "permit(principal, action, resource); forbid(principal, action, resource) when { resource.tool_name == \"pay\" };",
+        &["read"],
+    ),
+    (
+        "permit(principal, action, resource); forbid(principal, action, resource) when { context.injection_events > 0 };",
+        &["read", "pay"],
+    ),
+    (
+        "permit(principal, action, resource); forbid(principal, action, resource) unless { context.workflow_id == \"w\" };",
+        &["read", "pay"],
+    ),
+    (
+        "permit(principal, action == Action::\"read\", resource);",
+        &["read"],
+    ),
+    (
+        "permit(principal, action == Action::\"call_tool\", resource); forbid(principal, action == Action::\"pay\", resource);",
+        &["read"],
+    ),
+];
+
 #[test]
 fn a_tool_is_hidden_only_when_no_call_could_be_permitted() {
-    for (policies, expected) in [
-        ("", vec![]),
-        (ALL, vec!["read", "pay"]),
-        (
-            "permit(principal, action, resource == Resource::\"read\");",
-            vec!["read"],
-        ),
-        (
-            "permit(principal, action, resource) when { resource.tool_name == \"read\" };",
-            vec!["read"],
-        ),
-        (
-            "permit(principal, action, resource) when { context.workflow_id == \"w\" };",
-            vec!["read", "pay"],
-        ),
-        (
-            "permit(principal, action, resource) when { context.workflow_id == \"w\" && resource.tool_name == \"pay\" };",
-            vec!["pay"],
-        ),
-        (
-            "permit(principal, action, resource) when { context.arguments has amount && context.arguments.amount < 10 };",
-            vec!["read", "pay"],
-        ),
-        (
-            "permit(principal, action, resource) when { context.compliance_domain == \"internal\" };",
-            vec!["read", "pay"],
-        ),
-        (
-            "permit(principal, action, resource) when { context.compliance_domain == \"public\" };",
-            vec![],
-        ),
-        (
-            "permit(principal, action, resource) when { context.baa_covered };",
-            vec![],
-        ),
-        (
-            "permit(principal == Agent::\"bob\", action, resource);",
-            vec![],
-        ),
-        (
-            "permit(principal, action, resource); forbid(principal, action, resource == Resource::\"pay\");",
-            vec!["read"],
-        ),
-        (
-            "permit(principal, action, resource); forbid(principal, action, resource) when { resource.tool_name == \"pay\" };",
-            vec!["read"],
-        ),
-        (
-            "permit(principal, action, resource); forbid(principal, action, resource) when { context.injection_events > 0 };",
-            vec!["read", "pay"],
-        ),
-        (
-            "permit(principal, action, resource); forbid(principal, action, resource) unless { context.workflow_id == \"w\" };",
-            vec!["read", "pay"],
-        ),
-        (
-            "permit(principal, action == Action::\"read\", resource);",
-            vec!["read"],
-        ),
-        (
-            "permit(principal, action == Action::\"call_tool\", resource); forbid(principal, action == Action::\"pay\", resource);",
-            vec!["read"],
-        ),
-    ] {
+    for (policies, expected) in SHOWN {
         assert_eq!(shown(policies), expected, "{policies}");
     }
 }

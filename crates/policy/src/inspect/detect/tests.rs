@@ -25,6 +25,7 @@ fn the_automaton_and_every_rule_are_there() {
         Rule::PaymentCard,
         Rule::UsSsn,
         Rule::TextDiffers,
+        Rule::OutputMissing,
     ];
     let from_characters = [
         Rule::Bidi,
@@ -296,5 +297,17 @@ fn hostile_text_takes_linear_time() {
         println!("{name:<14} {:>8} bytes {spent:?}", text.len());
         // Far above what even an unoptimized build takes; a quadratic rule takes minutes.
         assert!(spent < Duration::from_secs(10), "{name}");
+    }
+}
+
+#[test]
+fn no_character_falls_between_windows() {
+    for keyword in &KEYWORDS {
+        for pad in ["é", "日", "🏴", "\u{200b}", "=", ":\"", " "] {
+            for count in [0, 1, 39, 80, 199] {
+                let (before, after) = (pad.repeat(count), pad.repeat(240));
+                let _ = rules(&format!("{before}{}{after}", keyword.text));
+            }
+        }
     }
 }

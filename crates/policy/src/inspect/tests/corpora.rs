@@ -9,7 +9,7 @@ use cmcp_json::{Object, Value};
 use super::{ANY, Family, catalog, inspect_text, json, look};
 use crate::{
     fixture,
-    scan::{Severity, scan_definition},
+    scan::{Severity, scan_definition, scan_schemas},
 };
 
 struct Row {
@@ -196,7 +196,11 @@ fn definitions() {
                 ("description", member("description")),
                 ("inputSchema", member("schema")),
             ]);
-            let found = scan_definition(&definition.into());
+            let definition = definition.into();
+            if member("schema").as_object().is_some() {
+                assert_eq!(scan_schemas(&definition), []);
+            }
+            let found = scan_definition(&definition);
             for severity in [Severity::Hint, Severity::Warn, Severity::Refuse] {
                 let reached = found.iter().any(|finding| finding.severity >= severity);
                 *at_least.entry(severity).or_default() += usize::from(reached);

@@ -31,6 +31,20 @@ fn a_redacted_value_survives_nowhere() {
 }
 
 #[test]
+fn only_what_says_how_a_block_is_read_is_left_alone() {
+    let (left, _) = redacted(
+        "null",
+        &["$.structuredContent.kind"],
+        r#"{"content":[{"type":"text","text":"a text"},{"type":"image","mimeType":"text","data":"text"}],
+            "structuredContent":{"kind":"text"},"_meta":{"data":{"type":"text"}}}"#,
+    );
+    assert_eq!(
+        left,
+        r#"{"content":[{"type":"text","text":"a [redacted]"},{"type":"image","mimeType":"text","data":"text"}],"structuredContent":{"kind":"[redacted]"},"_meta":{"data":{"type":"[redacted]"}}}"#
+    );
+}
+
+#[test]
 fn text_that_is_json_is_redacted_even_when_it_stands_alone_or_says_something_else() {
     let alone = r#"{"content":[{"type":"text","text":"{\"ssn\":\"219-09-1234\"}"}]}"#;
     let (left, hit) = redacted(PERSON, &[SSN], alone);

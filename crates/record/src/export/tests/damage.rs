@@ -191,3 +191,65 @@ fn damage(export: &[u8], place: usize, owner: Option<u64>) {
         }
     }
 }
+
+/// What a look at a stored log shows, with the checkpoint of its sealing or without.
+fn examined(stored: &[Vec<u8>], signed: Option<&SignedCheckpoint>) -> Vec<Problem> {
+    let mut examination = Examination::default();
+    stored.iter().for_each(|entry| examination.entry(entry));
+    examination.conclude(samples::LOG, signed).problems
+}
+
+fn sealed(stored: &[Vec<u8>]) -> SignedCheckpoint {
+    let end = (&key(), samples::at(100));
+    write(std::io::sink(), samples::LOG, stored, end).unwrap()
+}
+
+#[test]
+fn l05_every_damaged_byte_of_a_stored_entry_is_found_at_its_entry() {
+    let stored = small_log();
+    let signed = sealed(&stored);
+    assert_eq!(examined(&stored, Some(&signed)), []);
+    assert_eq!(examined(&stored, None), []);
+    let last = stored.len() - 1;
+    for (entry, bytes) in stored.iter().enumerate() {
+        for place in 0..bytes.len() {
+            let mut damaged = stored.clone();
+            damaged[entry][place] ^= 1 << (place % 8);
+            let around = String::from_utf8_lossy(&damaged[entry]).into_owned();
+            let found = examined(&damaged, Some(&signed));
+            assert_eq!(found[0].entry, Some(entry as u64), "{around}: {found:?}");
+            // Nothing vouches for the last entry of a log that was never sealed, and for the one
+            // before it only that entry.
+            let found = examined(&damaged, None);
+            if entry + 1 < last {
+                assert_eq!(found[0].entry, Some(entry as u64), "{around}: {found:?}");
+            } else if entry < last {
+                assert!(!found.is_empty(), "{around}");
+            }
+        }
+    }
+}
+
+#[test]
+fn l10_entries_of_a_stored_log_that_were_moved_repeated_or_lost_are_found() {
+    let stored = samples::log_of(vec![samples::called("echo", Verdict::Allow); 5]);
+    let signed = sealed(&stored);
+    let of = |places: &[usize]| {
+        let entries: Vec<_> = places.iter().map(|place| stored[*place].clone()).collect();
+        let found = examined(&entries, Some(&signed));
+        (found[0].entry, found[0].fault.code())
+    };
+    assert_eq!(of(&[0, 1, 3, 2, 4, 5]), (Some(2), "sequence_gap"));
+    assert_eq!(of(&[0, 1, 2, 2, 3, 4, 5]), (Some(3), "sequence_gap"));
+    assert_eq!(of(&[0, 1, 3, 4, 5]), (Some(2), "sequence_gap"));
+    assert_eq!(of(&[1, 2, 3, 4, 5]), (Some(0), "sequence_gap"));
+    assert_eq!(of(&[0, 1, 2, 3, 4]), (None, "checkpoint_size_mismatch"));
+    let nothing = examined(&[], Some(&signed));
+    assert_eq!(nothing[0].fault, Fault::Empty);
+    let other = Examination::default().conclude("another", None);
+    assert_eq!(other.problems[0].fault, Fault::Empty);
+    let mut examination = Examination::default();
+    stored.iter().for_each(|entry| examination.entry(entry));
+    let other = examination.conclude("another", None);
+    assert_eq!(other.problems[0].fault.code(), "export_of_other_log");
+}

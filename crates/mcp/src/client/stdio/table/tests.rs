@@ -4,7 +4,13 @@ use cmcp_json::{Number, Value};
 use super::*;
 
 fn response(id: Option<Id>) -> Response {
-    Response { id, outcome: Outcome::Result { value: Value::Null, bytes: Bytes::from_static(b"null") } }
+    Response {
+        id,
+        outcome: Outcome::Result {
+            value: Value::Null,
+            bytes: Bytes::from_static(b"null"),
+        },
+    }
 }
 
 #[test]
@@ -62,15 +68,26 @@ fn what_waits_when_the_server_ends_is_lost_and_nothing_more_is_entered() {
     let mut waiting = table.enter(1, 100, Purpose::Call).unwrap();
     assert!(table.end());
     assert!(!table.end());
-    assert_eq!(waiting.try_recv().unwrap().map(|_| ()), Err(UpstreamError::Lost { sent: true }));
-    assert_eq!(table.enter(2, 100, Purpose::Call).map(|_| ()), Err(UpstreamError::Lost { sent: false }));
+    assert_eq!(
+        waiting.try_recv().unwrap().map(|_| ()),
+        Err(UpstreamError::Lost { sent: true })
+    );
+    assert_eq!(
+        table.enter(2, 100, Purpose::Call).map(|_| ()),
+        Err(UpstreamError::Lost { sent: false })
+    );
 }
 
 #[test]
 fn no_more_than_the_bound_wait_at_once() {
     let table = Table::default();
-    let held: Vec<_> = (0..256).map(|id| table.enter(id, 1, Purpose::Call).unwrap()).collect();
-    assert_eq!(table.enter(999, 1, Purpose::Call).map(|_| ()), Err(UpstreamError::Overloaded { limit: MOST }));
+    let held: Vec<_> = (0..256)
+        .map(|id| table.enter(id, 1, Purpose::Call).unwrap())
+        .collect();
+    assert_eq!(
+        table.enter(999, 1, Purpose::Call).map(|_| ()),
+        Err(UpstreamError::Overloaded { limit: MOST })
+    );
     assert!(table.leave(0));
     assert!(table.enter(999, 1, Purpose::Call).is_ok());
     drop(held);
