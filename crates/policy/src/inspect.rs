@@ -28,8 +28,6 @@ pub struct Inspected {
     pub findings: Vec<Finding>,
     /// The paths at which something was taken out; when there is none, the result is untouched.
     pub redactions: Vec<String>,
-    /// Bytes of the result, in compact form, as it is now.
-    pub size: usize,
     /// The built-in sensitivity label that the content calls for, which may only raise another.
     pub sensitivity: Option<&'static str>,
 }
@@ -65,25 +63,6 @@ pub enum InspectError {
         /// The paths.
         paths: String,
     },
-    /// More bytes than configured.
-    #[error("the answer has more than {cap} bytes (`max_response_size_bytes`)")]
-    Size {
-        /// The most there may be.
-        cap: usize,
-    },
-}
-
-/// Holds the bytes that came against the configured cap, whatever length was declared.
-///
-/// # Errors
-///
-/// More bytes than that.
-pub fn check_size(received: usize, cap: usize) -> Result<(), InspectError> {
-    if received <= cap {
-        Ok(())
-    } else {
-        Err(InspectError::Size { cap })
-    }
 }
 
 /// Inspects the `result` of a `tools/call`: checks its structure, redacts it in place, labels it.
@@ -114,7 +93,7 @@ pub fn inspect(
     let redactions = redact::redact(result, approved, &paths)?;
     look_through(result, &mut tally);
     seam::look_across(result, &mut tally);
-    Ok(tally.into_inspected(redactions, result.to_vec().len()))
+    Ok(tally.into_inspected(redactions))
 }
 
 /// Labels the error that a server answered instead of a result.
@@ -125,10 +104,7 @@ pub fn inspect_error(message: &str, data: Option<&Value>) -> Inspected {
     if let Some(data) = data {
         look_through(data, &mut tally);
     }
-    let size = data
-        .map_or(0, |data| data.to_vec().len())
-        .saturating_add(message.len());
-    tally.into_inspected(Vec::new(), size)
+    tally.into_inspected(Vec::new())
 }
 
 /// Labels one text with the given families of rules.
@@ -136,7 +112,7 @@ pub fn inspect_error(message: &str, data: Option<&Value>) -> Inspected {
 pub fn inspect_text(text: &str, families: &[Family]) -> Inspected {
     let mut tally = Tally::default();
     detect(text, families, &mut tally);
-    tally.into_inspected(Vec::new(), text.len())
+    tally.into_inspected(Vec::new())
 }
 
 /// Counts matches by rule.
@@ -159,7 +135,7 @@ impl Tally {
         self.counts.keys().copied()
     }
 
-    fn into_inspected(self, redactions: Vec<String>, size: usize) -> Inspected {
+    fn into_inspected(self, redactions: Vec<String>) -> Inspected {
         Inspected {
             labels: self.counts.keys().map(|rule| rule.label()).collect(),
             sensitivity: self.counts.keys().find_map(|rule| rule.sensitivity()),
@@ -172,7 +148,6 @@ impl Tally {
                 })
                 .collect(),
             redactions,
-            size,
         }
     }
 }

@@ -21,19 +21,19 @@ pub(crate) use self::merge::union;
 pub(crate) use self::write::{Declaration, SchemaText};
 use crate::catalog::Approved;
 
-/// A member of the context that every policy may read.
+/// Something that every policy may read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct ContextMember {
+pub struct Member {
     /// Its name.
     pub name: &'static str,
-    /// Its Cedar type; that of `arguments` depends on the tool.
+    /// Its Cedar type; that of `context.arguments` depends on the tool.
     pub cedar_type: &'static str,
     /// What it says.
     pub meaning: &'static str,
 }
 
 /// Every member of the context, by name. All are always present.
-pub const CONTEXT: [ContextMember; 17] = [
+pub const CONTEXT: [Member; 17] = [
     member(
         "after",
         "Set<String>",
@@ -121,17 +121,45 @@ pub const CONTEXT: [ContextMember; 17] = [
     ),
 ];
 
-/// Attributes of a `Resource`, with their Cedar types. All are always present.
-pub const RESOURCE: [(&str, &str); 9] = [
-    ("baa_covered", "Bool"),
-    ("compliance_domain", "String"),
-    ("destination_class", "String"),
-    ("read_only", "Bool"),
-    ("sensitivity", "String"),
-    ("sensitivity_level", "String"),
-    ("server", "String"),
-    ("server_identity", "String"),
-    ("tool_name", "String"),
+/// Every attribute of a `Resource`, by name. All are always present.
+pub const RESOURCE: [Member; 9] = [
+    member(
+        "baa_covered",
+        "Bool",
+        "whether a business associate agreement covers the server",
+    ),
+    member(
+        "compliance_domain",
+        "String",
+        "the tool's domain, from the catalog",
+    ),
+    member(
+        "destination_class",
+        "String",
+        "where the call goes: `external`",
+    ),
+    member(
+        "read_only",
+        "Bool",
+        "whether a person confirmed that the tool only reads",
+    ),
+    member(
+        "sensitivity",
+        "String",
+        "the tool's own label, from the catalog",
+    ),
+    member(
+        "sensitivity_level",
+        "String",
+        "the same, by the name it has in older policies",
+    ),
+    member("server", "String", "the server's name in the catalog"),
+    member(
+        "server_identity",
+        "String",
+        "the server's URL, or its command",
+    ),
+    member("tool_name", "String", "the name callers use"),
 ];
 
 /// The parameters of an object.
@@ -201,6 +229,20 @@ pub enum Untyped {
     Union,
 }
 
+impl Untyped {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::Anything,
+        Self::Clash,
+        Self::Deep,
+        Self::FreeForm,
+        Self::Elements,
+        Self::Open,
+        Self::Reference,
+        Self::Union,
+    ];
+}
+
 impl fmt::Display for Untyped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -268,12 +310,8 @@ impl Shape {
     }
 }
 
-const fn member(
-    name: &'static str,
-    cedar_type: &'static str,
-    meaning: &'static str,
-) -> ContextMember {
-    ContextMember {
+const fn member(name: &'static str, cedar_type: &'static str, meaning: &'static str) -> Member {
+    Member {
         name,
         cedar_type,
         meaning,

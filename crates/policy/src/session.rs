@@ -43,6 +43,12 @@ impl SessionState {
         }
     }
 
+    /// The state that shows this view.
+    #[must_use]
+    pub fn of(seen: SessionView) -> Self {
+        Self { seen }
+    }
+
     /// What policy may see now.
     #[must_use]
     pub fn view(&self) -> SessionView {
@@ -72,6 +78,27 @@ impl SessionState {
     pub fn note_injection(&mut self) {
         self.seen.injection_events = self.seen.injection_events.saturating_add(1);
     }
+}
+
+impl SessionView {
+    /// Everything that either has seen; the reset count is this one's.
+    #[must_use]
+    pub fn join(self, other: &Self) -> Self {
+        Self {
+            max_sensitivity: self.max_sensitivity.join(&other.max_sensitivity),
+            sensitivities: union(self.sensitivities, &other.sensitivities),
+            reset_count: self.reset_count,
+            injection_events: self.injection_events.max(other.injection_events),
+            tools_used: union(self.tools_used, &other.tools_used),
+        }
+    }
+}
+
+fn union(mut ours: Arc<BTreeSet<String>>, theirs: &Arc<BTreeSet<String>>) -> Arc<BTreeSet<String>> {
+    if !Arc::ptr_eq(&ours, theirs) && !theirs.is_subset(&ours) {
+        Arc::make_mut(&mut ours).extend(theirs.iter().cloned());
+    }
+    ours
 }
 
 impl Default for SessionState {

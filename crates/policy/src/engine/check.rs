@@ -238,8 +238,8 @@ impl Known<'_> {
             }
             (Root::Context, [name]) if CONTEXT.iter().any(|member| member.name == *name) => None,
             (Root::Context, _) => unknown(&mut CONTEXT.iter().map(|member| member.name)),
-            (Root::Resource, [name]) if RESOURCE.iter().any(|(known, _)| known == name) => None,
-            (Root::Resource, _) => unknown(&mut RESOURCE.iter().map(|(name, _)| *name)),
+            (Root::Resource, [name]) if RESOURCE.iter().any(|member| member.name == *name) => None,
+            (Root::Resource, _) => unknown(&mut RESOURCE.iter().map(|member| member.name)),
             (Root::Agent, [name]) if self.agent.contains_key(*name) => None,
             (Root::Agent, _) => unknown(&mut self.agent.keys().map(String::as_str)),
             (Root::Action, _) => unknown(&mut std::iter::empty()),

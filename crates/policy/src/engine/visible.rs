@@ -1,13 +1,14 @@
 //! Whether a tool could ever be permitted, whatever the arguments and the session.
 
-use cedar_policy::{Effect, Request};
+use cedar_policy::{Effect, PolicyId, Request};
 
 use super::{Engine, Principal, slice::Slice, tools::Tool};
-use crate::request::unknown_context;
+use crate::{bundle::merged, decide::Escalation, request::unknown_context};
 
 impl Engine {
-    /// False only when every call would be denied: a forbid or a failure that depends on nothing
-    /// unknown, or no permit that could match. Decides what is shown, never what is allowed.
+    /// False only when every call would be denied for good: a forbid or a failure that depends on
+    /// nothing unknown, or no permit that could match. A forbid that names an approver is no end: its
+    /// caller is to hear whom to ask. Decides what is shown, never what is allowed.
     pub(super) fn could_permit(
         &self,
         principal: &Principal,
@@ -32,7 +33,7 @@ impl Engine {
             if answer.definitely_errored().next().is_some()
                 || answer
                     .definitely_satisfied()
-                    .any(|policy| policy.effect() == Effect::Forbid)
+                    .any(|policy| policy.effect() == Effect::Forbid && !self.escalates(policy.id()))
             {
                 return Some(false);
             }
@@ -42,5 +43,11 @@ impl Engine {
                 .any(|policy| policy.effect() == Effect::Permit);
         }
         Some(possible)
+    }
+
+    /// Whether somebody could still turn this forbid's no into a yes.
+    fn escalates(&self, policy: &PolicyId) -> bool {
+        let rule = self.places.get(policy).and_then(|at| self.rules().get(*at));
+        rule.is_some_and(|rule| Escalation::of(&merged([rule])).is_some())
     }
 }

@@ -194,5 +194,5 @@ fn the_text_is_a_schema_whatever_parameters_are_called() {
 #[test]
 fn context_members_and_attributes_are_listed_in_order() {
     assert!(CONTEXT.is_sorted_by(|a, b| a.name < b.name));
-    assert!(RESOURCE.is_sorted_by(|a, b| a.0 < b.0));
+    assert!(RESOURCE.is_sorted_by(|a, b| a.name < b.name));
 }

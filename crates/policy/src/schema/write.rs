@@ -33,8 +33,9 @@ impl SchemaText {
         }
         text.line("};");
         text.line("entity Resource = {");
-        for (name, ty) in RESOURCE {
-            text.line(&format!("  {}: {ty},", quote(name)));
+        for member in RESOURCE {
+            let (name, ty) = (quote(member.name), member.cedar_type);
+            text.line(&format!("  {name}: {ty},"));
         }
         text.line("};");
         text

@@ -91,6 +91,24 @@ fn a_tool_is_hidden_only_when_no_call_could_be_permitted() {
 }
 
 #[test]
+fn a_tool_that_an_approver_could_allow_is_shown_so_that_its_caller_hears_whom_to_ask() {
+    for (annotations, expected) in [
+        ("@approver(\"zoe\")", vec!["read", "pay"]),
+        ("@aarm_decision(\"defer\")", vec!["read", "pay"]),
+        ("@approver(\"zoe\") @aarm_decision(\"deny\")", vec!["read"]),
+        ("@note(\"never\")", vec!["read"]),
+    ] {
+        let policies = format!(
+            "{ALL} {annotations} forbid(principal, action, resource == Resource::\"pay\");"
+        );
+        assert_eq!(shown(&policies), expected, "{annotations}");
+    }
+    let plain = "forbid(principal, action, resource == Resource::\"pay\");";
+    let both = format!("{ALL} @approver(\"zoe\") {plain} {plain}");
+    assert_eq!(shown(&both), ["read"]);
+}
+
+#[test]
 fn what_is_shown_depends_on_the_principal() {
     let principals = [
         principal("bob", &[]),

@@ -9,7 +9,6 @@ const SSN: &str = "$.structuredContent.ssn";
 fn redacted(schema: &str, paths: &[&str], result: &str) -> (String, Vec<String>) {
     let mut value = json(result);
     let inspected = look(&catalog(schema, paths), &mut value).unwrap();
-    assert_eq!(inspected.size, value.to_string().len());
     (value.to_string(), inspected.redactions)
 }
 
