@@ -4,7 +4,7 @@
 use std::{fmt, ops::Range};
 
 use bytes::Bytes;
-use cmcp_json::{Limits, Number, Object, ParseError, Value};
+use cmcp_json::{Limits, Number, Object, ParseError, ParseErrorKind, Value};
 
 mod write;
 
@@ -224,12 +224,17 @@ impl RpcParseError {
 /// [`RpcParseError`] for everything that two readers could take differently or that is not
 /// JSON-RPC 2.0 as MCP uses it.
 pub fn parse(text: &Bytes, limits: &Limits) -> Result<Message, RpcParseError> {
-    let mut root = match cmcp_json::parse(text, limits)? {
-        Value::Object(root) => root,
-        Value::Array(_) => return Err(RpcParseError::Batch),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+    let mut root = match cmcp_json::parse(text, limits) {
+        Ok(Value::Object(root)) => root,
+        Ok(Value::Array(_)) => return Err(RpcParseError::Batch),
+        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
             return Err(RpcParseError::NotAnObject);
         }
+        // Too much to be read to its end, and refused whatever stands there.
+        Err(error) if is_too_much(error.kind) && text.trim_ascii_start().starts_with(b"[") => {
+            return Err(RpcParseError::Batch);
+        }
+        Err(error) => return Err(error.into()),
     };
     let id = root
         .get("id")
@@ -257,6 +262,14 @@ pub fn parse(text: &Bytes, limits: &Limits) -> Result<Message, RpcParseError> {
         (None, true) => response(root, text, id).map(Message::Response),
         (Some(_), true) | (None, false) => Err(RpcParseError::Shape { id }),
     }
+}
+
+/// Whether a text is refused for how much is in it.
+fn is_too_much(kind: ParseErrorKind) -> bool {
+    matches!(
+        kind,
+        ParseErrorKind::Depth(_) | ParseErrorKind::Elements(_) | ParseErrorKind::Members(_)
+    )
 }
 
 fn take_params(root: &mut Object, text: &Bytes, id: Option<&Id>) -> Result<Params, RpcParseError> {

@@ -87,6 +87,13 @@ fn e08_batches_are_refused_whatever_they_hold() {
     assert_eq!(read("[]").unwrap_err(), RpcParseError::Batch);
     let one = r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]"#;
     assert_eq!(read(one).unwrap_err(), RpcParseError::Batch);
+    let many = format!(" [{}]", vec!["1"; 1_000_000].join(","));
+    assert_eq!(read(&many).unwrap_err(), RpcParseError::Batch);
+    assert_eq!(
+        read(&"[".repeat(100_000)).unwrap_err(),
+        RpcParseError::Batch
+    );
+    assert!(matches!(read("[1,"), Err(RpcParseError::Json(_))));
     for text in ["null", "1", "\"x\"", "true"] {
         assert_eq!(read(text).unwrap_err(), RpcParseError::NotAnObject);
     }

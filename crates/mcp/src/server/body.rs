@@ -1,10 +1,10 @@
 //! Reading a request's body without ever holding more than the cap.
 
-use std::error::Error;
+use std::{error::Error, pin::pin};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Body;
+use hyper::body::{Body, Frame};
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -27,18 +27,39 @@ pub enum BodyError {
 /// [`BodyError`].
 pub async fn read<B>(body: B, limit: usize) -> Result<Bytes, BodyError>
 where
-    B: Body,
+    B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let declared = body.size_hint().lower();
     if usize::try_from(declared).map_or(true, |declared| declared > limit) {
         return Err(BodyError::TooLarge { limit });
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { limit }),
-        Err(_) => Err(BodyError::Broken),
+    let mut body = pin!(Limited::new(body, limit));
+    let mut text = Bytes::new();
+    let mut parts = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let data = match frame.map(Frame::into_data) {
+            Ok(Ok(data)) => data,
+            Ok(Err(_trailers)) => continue,
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(BodyError::TooLarge { limit });
+            }
+            Err(_) => return Err(BodyError::Broken),
+        };
+        // Most bodies come in one part, which is then not copied. Many small ones are: each would
+        // keep more than itself.
+        if text.is_empty() && parts.is_empty() {
+            text = data;
+        } else {
+            parts.extend_from_slice(&std::mem::take(&mut text));
+            parts.extend_from_slice(&data);
+        }
     }
+    Ok(if parts.is_empty() {
+        text
+    } else {
+        parts.freeze()
+    })
 }
 
 #[cfg(test)]

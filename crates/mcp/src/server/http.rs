@@ -184,6 +184,12 @@ pub fn check_target(uri: &Uri) -> Result<(), Rejection> {
     }
 }
 
+/// The refusal of a body that is longer than the caller of this module reads.
+#[must_use]
+pub fn too_large(headers: &HeaderMap) -> Rejection {
+    Marks::read(headers).map_or_else(|refused| refused, |marks| marks.too_large())
+}
+
 /// Says what a POST means. `body` has been read up to the caller's cap; `sessions` tells the
 /// revision of a transport session that is the caller's own, and nothing for all others.
 ///
