@@ -67,10 +67,25 @@ enum Ending {
 
 fn session(ending: Ending) -> Vec<Kind> {
     let mut kinds = vec![start()];
-    for (verdict, tool) in Verdict::ALL.into_iter().zip(TOOLS) {
-        kinds.push(Kind::Intent(Box::new(Intent { call: call(tool) })));
-        kinds.push(outcome(tool, verdict));
+    for ((verdict, tool), number) in Verdict::ALL.into_iter().zip(TOOLS).zip(0..) {
+        let call = call(tool, number);
+        let intent_seq = u64::try_from(kinds.len()).unwrap_or(u64::MAX);
+        kinds.push(Kind::Intent(Box::new(Intent { call: call.clone() })));
+        kinds.push(Kind::Outcome(Box::new(Outcome {
+            intent_seq: Some(Count::new(intent_seq)),
+            ..outcome(call, verdict)
+        })));
     }
+    // Two calls ended at once, and the later one was written first.
+    let last = Outcome {
+        sensitivity_after: Text::new("pii"),
+        ..outcome(call("echo", 7), Verdict::Allow)
+    };
+    kinds.push(Kind::Outcome(Box::new(last)));
+    kinds.push(Kind::Outcome(Box::new(outcome(
+        call("echo", 8),
+        Verdict::Allow,
+    ))));
     kinds.push(Kind::CatalogDrift(CatalogDrift::new(
         Text::new("démo"),
         [Drifted {
@@ -85,14 +100,20 @@ fn session(ending: Ending) -> Vec<Kind> {
             reason: Text::new("next patient"),
             reset_count: Count::new(1),
             sensitivity: Text::new("public"),
-            sensitivity_before: Text::new("public"),
+            sensitivity_before: Text::new("pii"),
             successor: Text::new("33d691a2-430b-4c95-9fc5-5b2c77eb7761"),
         }));
-        kinds.push(outcome("echo", Verdict::Allow));
+        kinds.push(Kind::Outcome(Box::new(outcome(
+            call("echo", 9),
+            Verdict::Allow,
+        ))));
     }
     kinds.push(Kind::SessionEnd(SessionEnd {
         reason: Text::new("closed"),
-        sensitivity: Text::new("public"),
+        sensitivity: Text::new(match ending {
+            Ending::Calls => "pii",
+            Ending::Reset => "public",
+        }),
         successor: None,
     }));
     kinds
@@ -118,10 +139,10 @@ fn start() -> Kind {
     }))
 }
 
-fn call(tool: &str) -> Call {
+fn call(tool: &str, number: u8) -> Call {
     Call {
         attempt: Text::new("5f5c9f0e-2c9e-4a7e-8a39-1d7c0f4be001"),
-        call_id: Text::new("9f13449c-9813-40bb-a08b-d5ac2bd6b0b6"),
+        call_id: Text::new(&format!("9f13449c-9813-40bb-a08b-d5ac2bd6b0b{number}")),
         declaration: Some(digest("declaration")),
         policies: Texts::new(["policy0", "größe"]),
         policy: digest("policy"),
@@ -139,13 +160,13 @@ fn call(tool: &str) -> Call {
     }
 }
 
-fn outcome(tool: &str, verdict: Verdict) -> Kind {
+fn outcome(call: Call, verdict: Verdict) -> Outcome {
     let answered = matches!(
         verdict,
         Verdict::AdvisoryDeny | Verdict::Allow | Verdict::Redact
     );
-    Kind::Outcome(Box::new(Outcome {
-        call: call(tool),
+    Outcome {
+        call,
         advice: Advice::new([("raison", "\"é\"\n")]),
         code: (!answered).then(|| Text::new("policy_deny")),
         compliance_domain: Text::new("pii"),
@@ -168,7 +189,7 @@ fn outcome(tool: &str, verdict: Verdict) -> Kind {
         verdict,
         workflow_id: Some(Text::new("démo")),
         would_have_denied: verdict == Verdict::AdvisoryDeny,
-    }))
+    }
 }
 
 fn input(now: Timestamp) -> ClaimInput {

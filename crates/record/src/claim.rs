@@ -4,6 +4,7 @@
 //! off the log's entries, so claim and export cannot disagree.
 
 mod calls;
+mod reached;
 
 use cmcp_evidence::{Platform, PublicKey, Sha256Digest, Signature, SigningKey, Timestamp, b64};
 use cmcp_json::{CanonError, Form, Number, Object, Value};
@@ -196,8 +197,9 @@ impl ClaimBuilder {
         let (entry, _) = self.bundle.take(stored)?;
         match &entry.kind {
             Kind::Outcome(outcome) => self.calls.note(outcome),
-            Kind::SessionStart(start) => self.calls.sensitivity = start.sensitivity.to_string(),
-            Kind::SessionReset(reset) => self.calls.sensitivity = reset.sensitivity.to_string(),
+            Kind::SessionStart(start) => self.calls.reached.state(&start.sensitivity),
+            Kind::SessionReset(reset) => self.calls.reached.state(&reset.sensitivity),
+            Kind::SessionEnd(end) => self.calls.reached.state(&end.sensitivity),
             Kind::CatalogDrift(_) => self.drift = true,
             Kind::KillSwitch(switch) if switch.switched == Switched::Tripped => {
                 let by_operator = switch.authorized_by.is_some();
@@ -212,7 +214,6 @@ impl ClaimBuilder {
             | Kind::KillSwitch(_)
             | Kind::PolicyLoad(_)
             | Kind::Recovered(_)
-            | Kind::SessionEnd(_)
             | Kind::SuspiciousSequence(_) => {}
         }
         Ok(())
@@ -275,7 +276,7 @@ impl ClaimBuilder {
                     ("version", Value::from(policy.version.as_str())),
                 ])),
             ),
-            ("data_class", Value::from(self.calls.sensitivity.as_str())),
+            ("data_class", Value::from(self.calls.reached.as_str())),
             (
                 "tool_transcript",
                 Value::Object(Object::from([

@@ -94,6 +94,8 @@ codes! {
     RevocationUnverified = "revocation_unverified",
     /// The record breaks the profile's schema.
     SchemaViolation = "schema_violation",
+    /// The record states another sensitivity than its session ended at.
+    SensitivityMismatch = "sensitivity_mismatch",
     /// The record carries no signature.
     SignatureAbsent = "signature_absent",
     /// The signature is not 64 bytes in their one base64url spelling.

@@ -272,6 +272,9 @@ pub struct SessionReset {
 /// A server offers something else than what was approved.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct CatalogDrift {
+    /// Where the first of them differs: `added`, `changed` or `removed`, and a JSON Pointer.
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub places: Texts,
     /// The server's name in the catalog.
     pub server: Text,
     /// Number of tools that differ.
@@ -292,10 +295,17 @@ impl CatalogDrift {
             }
         }
         Self {
+            places: Texts::default(),
             server,
             tool_count: Count::new(count),
             tools: kept,
         }
+    }
+
+    /// The same, with the places where the first tool differs.
+    #[must_use]
+    pub fn at(self, places: Texts) -> Self {
+        Self { places, ..self }
     }
 }
 

@@ -118,6 +118,9 @@ pub(crate) fn called(tool: &str, verdict: Verdict) -> Kind {
     Kind::Outcome(Box::new(outcome(tool, verdict)))
 }
 
+/// The call of the one intent, which is the third entry.
+const INTENDED: &str = "ed21e162-b56f-4124-a9e8-c3a1f9137c2b";
+
 /// An outcome with every member, and awkward text in each.
 pub(crate) fn full_outcome() -> Outcome {
     let awkward = "🔒 \u{e000}\u{1}\"\\/\n\u{2028}é";
@@ -125,7 +128,7 @@ pub(crate) fn full_outcome() -> Outcome {
         advice: Advice::new([("🔒", "a"), ("\u{e000}", "b"), ("", "c"), ("zoë", awkward)]),
         code: Some(Text::new("egress_denied")),
         findings: Findings::new([("email", 2), (awkward, u64::MAX)]),
-        intent_seq: Some(Count::new(3)),
+        intent_seq: Some(Count::new(2)),
         labels: Texts::new(["pii", awkward]),
         redactions: Texts::new(["$.content[0].text"]),
         request_plain: Some(digest("request")),
@@ -133,6 +136,7 @@ pub(crate) fn full_outcome() -> Outcome {
         session_label: Some(Text::new(awkward)),
         workflow_id: Some(Text::new(awkward)),
         call: Call {
+            call_id: Text::new(INTENDED),
             retry_of: Some(Text::new("5f5c9f0e-2c9e-4a7e-8a39-1d7c0f4be000")),
             rpc_id: RpcId::new(&json(b"1.50")),
             ..call(awkward)
@@ -160,7 +164,10 @@ pub(crate) fn every_kind() -> Vec<Kind> {
             at(0),
         )),
         Kind::Intent(Box::new(Intent {
-            call: call("crm.contacts"),
+            call: Call {
+                call_id: Text::new(INTENDED),
+                ..call("crm.contacts")
+            },
         })),
         called("echo", Verdict::Allow),
         Kind::Outcome(Box::new(full_outcome())),

@@ -126,7 +126,8 @@ fn the_largest_lists_of_pages_and_tools_fit_their_bound() {
         offered: Some(digest("b")),
         tool: text(),
     });
-    let drift = CatalogDrift::new(text(), tools);
+    let places = Texts::new((0..1_000).map(|_| "\u{1}".repeat(10_000)));
+    let drift = CatalogDrift::new(text(), tools).at(places);
     assert_eq!(drift.tool_count.get(), 1_000);
     for bytes in log_of([Kind::Declarations(declarations), Kind::CatalogDrift(drift)]) {
         assert!(bytes.len() <= 65_535, "{}", bytes.len());

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use cmcp_json::{Object, Value};
 
+use super::reached::Reached;
 use crate::{
     audit::Outcome,
     verdict::{Verdict, VerdictCounts},
@@ -12,7 +13,7 @@ use crate::{
 /// The calls so far.
 #[derive(Debug)]
 pub(super) struct Calls {
-    pub(super) sensitivity: String,
+    pub(super) reached: Reached,
     verdicts: VerdictCounts,
     lines: Vec<Line>,
     /// Sorted.
@@ -46,7 +47,7 @@ impl Calls {
     pub(super) fn new(regulated: &[String]) -> Self {
         let built_in = REGULATED.into_iter().map(str::to_owned);
         Self {
-            sensitivity: String::new(),
+            reached: Reached::default(),
             verdicts: VerdictCounts::default(),
             lines: Vec::new(),
             tools: BTreeSet::new(),
@@ -61,10 +62,8 @@ impl Calls {
 
     pub(super) fn note(&mut self, outcome: &Outcome) {
         let tool = outcome.call.tool.as_str();
-        outcome
-            .sensitivity_after
-            .as_str()
-            .clone_into(&mut self.sensitivity);
+        self.reached
+            .note(&outcome.call.sensitivity_before, &outcome.sensitivity_after);
         self.cross(outcome);
         if self.tools.insert(tool.to_owned()) {
             self.tools_called.push(tool.to_owned());
@@ -127,7 +126,7 @@ impl Calls {
             ("tools_invoked", strings(&self.tools)),
             (
                 "session_max_sensitivity",
-                Value::from(self.sensitivity.as_str()),
+                Value::from(self.reached.as_str()),
             ),
             (
                 "call_graph_summary",

@@ -2,7 +2,7 @@ use cmcp_json::Limits;
 
 use super::*;
 use crate::{
-    audit::{Outcome, samples},
+    audit::{self, Outcome, samples},
     export::{self, CompatExport},
     verdict::Verdict,
 };
@@ -235,6 +235,57 @@ fn a_configured_domain_counts_as_regulated() {
         at(&crossing.as_array().unwrap()[0], &["sequence_number"]).as_u64(),
         Some(1)
     );
+}
+
+/// What a claim of this log says in both places.
+fn sensitivity_of(kinds: impl IntoIterator<Item = Kind>) -> [String; 2] {
+    let claim = value(&claim_of(&samples::log_of(kinds), input()));
+    [
+        &["trace", "data_class"][..],
+        &["gateway", "call_summary", "session_max_sensitivity"],
+    ]
+    .map(|path| at(&claim, path).as_str().unwrap().to_owned())
+}
+
+fn rising(before: &str, after: &str) -> Kind {
+    let call = audit::Call {
+        sensitivity_before: before.into(),
+        ..samples::call("echo")
+    };
+    Kind::Outcome(Box::new(Outcome {
+        call,
+        sensitivity_after: after.into(),
+        ..samples::outcome("echo", Verdict::Allow)
+    }))
+}
+
+#[test]
+fn a_call_that_is_written_late_does_not_lower_the_claim() {
+    let calls = [rising("public", "phi"), rising("public", "public")];
+    assert_eq!(sensitivity_of(calls), ["phi", "phi"]);
+    assert_eq!(sensitivity_of([]), ["public", "public"]);
+}
+
+#[test]
+fn the_end_of_the_session_decides_on_its_sensitivity() {
+    let end = |label: &str| {
+        Kind::SessionEnd(audit::SessionEnd {
+            reason: "closed".into(),
+            sensitivity: label.into(),
+            successor: None,
+        })
+    };
+    let calls = [rising("public", "phi"), rising("public", "mnpi")];
+    assert_eq!(
+        sensitivity_of(calls.clone().into_iter().chain([end("phi")])),
+        ["phi", "phi"]
+    );
+    // A session that could not be sealed goes on, and ends again.
+    let more = calls
+        .into_iter()
+        .chain([end("mnpi"), rising("mnpi", "phi")]);
+    assert_eq!(sensitivity_of(more.clone()), ["phi", "phi"]);
+    assert_eq!(sensitivity_of(more.chain([end("top")])), ["top", "top"]);
 }
 
 /// Everything that may be absent, present.

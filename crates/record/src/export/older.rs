@@ -29,6 +29,7 @@ pub(super) struct Older {
     session: Option<String>,
     /// Every session of the chain; a document may be asked for under any of them.
     sessions: BTreeSet<String>,
+    ended_at: Option<String>,
     tally: Tally,
     next: Next,
 }
@@ -206,6 +207,21 @@ impl Older {
     }
 
     fn note(&mut self, place: u64, members: &Members, on_call: &mut dyn FnMut(CallSeen<'_>)) {
+        match members.entry_type {
+            EntryType::SessionEnd => self.ended_at.clone_from(&members.session_sensitivity_after),
+            EntryType::EgressDenied
+            | EntryType::Fault
+            | EntryType::SessionReset
+            | EntryType::SessionStart
+            | EntryType::ToolCall => self.ended_at = None,
+            EntryType::AttestationRefresh
+            | EntryType::AttestationStale
+            | EntryType::BreakGlassUsed
+            | EntryType::CatalogDrift
+            | EntryType::CatalogLoad
+            | EntryType::PolicyLoad
+            | EntryType::SuspiciousCallSequence => {}
+        }
         if members.entry_type != EntryType::ToolCall {
             return;
         }
@@ -246,6 +262,7 @@ impl Older {
             tools_unlisted: self.tally.tools_unlisted,
             first_time,
             last_time,
+            ended_at: self.ended_at.clone(),
             start: None,
             policy: None,
             catalog: None,

@@ -5,11 +5,12 @@ use cmcp_json::Value;
 
 use super::{
     checkpoint::{Checkpoint, SignedCheckpoint},
+    intents::Intents,
     problem::{Fault, Problems},
     read::{CallSeen, ChainFacts, ExportFacts, Format, Tally, no_others, text},
 };
 use crate::{
-    audit::{Chain, Entry, EntryFault, Kind, SessionStart},
+    audit::{Chain, Entry, EntryFault, Kind, Outcome, SessionStart, Text},
     tree::{self, Frontier},
 };
 
@@ -19,6 +20,8 @@ pub(super) struct Ours {
     chain: Chain,
     tally: Tally,
     doubt: Doubt,
+    intents: Intents,
+    ended_at: Option<Text>,
     times: Option<(Timestamp, Timestamp)>,
     ends: Option<(Sha256Digest, Sha256Digest)>,
     start: Option<Box<SessionStart>>,
@@ -49,6 +52,8 @@ impl Default for Ours {
             chain: Chain::unnamed(),
             tally: Tally::default(),
             doubt: Doubt::default(),
+            intents: Intents::default(),
+            ended_at: None,
             times: None,
             ends: None,
             start: None,
@@ -94,17 +99,13 @@ impl Ours {
             entry.time,
         ));
         match &entry.kind {
-            Kind::Outcome(outcome) => {
-                let call = CallSeen {
-                    entry: place,
-                    call_id: Some(&outcome.call.call_id),
-                    tool: Some(&outcome.call.tool),
-                    data_class: Some(&outcome.data_class),
-                    verdict: Some(outcome.verdict),
-                };
-                self.tally.note(&call);
-                on_call(call);
+            Kind::Intent(intent) => self.intents.begin((place, entry.seq), &intent.call),
+            Kind::Outcome(outcome) => self.note_call(place, outcome, on_call),
+            Kind::SessionEnd(end) => {
+                self.intents.end();
+                self.ended_at = Some(end.sensitivity.clone());
             }
+            Kind::SessionReset(_) => self.ended_at = None,
             Kind::SessionStart(start) => {
                 self.policy = Some(start.policy);
                 self.catalog = Some(start.catalog);
@@ -117,13 +118,24 @@ impl Ours {
             | Kind::BreakGlass(_)
             | Kind::CatalogDrift(_)
             | Kind::Declarations(_)
-            | Kind::Intent(_)
             | Kind::KillSwitch(_)
             | Kind::Recovered(_)
-            | Kind::SessionEnd(_)
-            | Kind::SessionReset(_)
             | Kind::SuspiciousSequence(_) => {}
         }
+    }
+
+    fn note_call(&mut self, place: u64, outcome: &Outcome, on_call: &mut dyn FnMut(CallSeen<'_>)) {
+        self.ended_at = None;
+        self.intents.finish(place, outcome);
+        let call = CallSeen {
+            entry: place,
+            call_id: Some(&outcome.call.call_id),
+            tool: Some(&outcome.call.tool),
+            data_class: Some(&outcome.data_class),
+            verdict: Some(outcome.verdict),
+        };
+        self.tally.note(&call);
+        on_call(call);
     }
 
     pub(super) fn facts(&self) -> Option<ExportFacts> {
@@ -149,6 +161,7 @@ impl Ours {
             tools_unlisted: self.tally.tools_unlisted,
             first_time,
             last_time,
+            ended_at: self.ended_at.as_ref().map(ToString::to_string),
             start: self.start.clone(),
             policy: self.policy,
             catalog: self.catalog,
@@ -173,6 +186,17 @@ impl Ours {
             self.same_log(session, problems);
             session.clone_into(&mut facts.session_id);
         }
+        self.conclude_signed(document, key, facts, problems);
+        self.intents.report(problems);
+    }
+
+    fn conclude_signed(
+        &self,
+        document: &Value,
+        key: Option<&PublicKey>,
+        facts: &mut ExportFacts,
+        problems: &mut Problems,
+    ) {
         let Some(signed) = signed(document, problems) else {
             self.doubt.close(self.size(), None, problems);
             return;
@@ -211,6 +235,7 @@ impl Ours {
                 self.hold_against(&signed.checkpoint, signer, problems);
             }
         }
+        self.intents.report(problems);
     }
 
     /// Only a checkpoint that somebody signed tells which entry was altered.

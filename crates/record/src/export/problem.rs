@@ -46,6 +46,23 @@ pub enum Fault {
     /// An entry of the older format does not hash to its `entry_hash`.
     #[error("does not hash to its `entry_hash`: it was altered")]
     EntryHash,
+    /// An outcome leaves out `intent_seq` while an intent of its call is open.
+    #[error("is an outcome that does not name the open intent of its call")]
+    IntentNotNamed,
+    /// An outcome names something else than an intent of its call that has no outcome yet.
+    #[error(
+        "names entry {intent} as its intent, which is no intent of this call without an outcome"
+    )]
+    IntentNotOpen {
+        /// The sequence number it names.
+        intent: u64,
+    },
+    /// An intent has no outcome when the session ends.
+    #[error("is an intent without an outcome, and the session ended")]
+    IntentOpen,
+    /// More intents are open than calls can be in flight.
+    #[error("is one intent too many: more are open than any gateway has calls in flight")]
+    IntentsTooMany,
     /// `key` is not the key that was expected.
     #[error("`key` is not the expected key")]
     KeyMismatch,
@@ -104,6 +121,10 @@ impl Fault {
             Self::Entry(EntryFault::Start) => "session_start_misplaced",
             Self::Entry(EntryFault::Time) => "time_backwards",
             Self::EntryHash => "entry_hash_mismatch",
+            Self::IntentNotNamed => "intent_not_named",
+            Self::IntentNotOpen { .. } => "intent_not_open",
+            Self::IntentOpen => "intent_open",
+            Self::IntentsTooMany => "intents_too_many",
             Self::KeyMismatch => "export_key_mismatch",
             Self::Member(_) => "export_member",
             Self::OtherLog { .. } => "export_of_other_log",
@@ -178,6 +199,19 @@ impl Problems {
 
     pub(super) fn is_empty(&self) -> bool {
         self.listed.is_empty()
+    }
+
+    /// Whether something is wrong with an entry.
+    pub(super) fn blame_entries(&self) -> bool {
+        self.listed.iter().any(|problem| problem.entry.is_some())
+    }
+
+    /// Takes over what was found elsewhere.
+    pub(super) fn adopt(&mut self, others: &Self) {
+        for problem in &others.listed {
+            self.add(problem.clone());
+        }
+        self.unlisted = self.unlisted.saturating_add(others.unlisted);
     }
 
     /// `facts` when nothing is wrong.

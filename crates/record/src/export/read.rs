@@ -47,6 +47,8 @@ pub struct ExportFacts {
     pub first_time: Timestamp,
     /// Time of the last entry.
     pub last_time: Timestamp,
+    /// Sensitivity that the session ended at; `None` when its end is not there, or does not say it.
+    pub ended_at: Option<String>,
     /// What the session's first entry says; only our format says it.
     pub start: Option<Box<SessionStart>>,
     /// Policy bundle in force at the end; only our format says it.
@@ -95,7 +97,8 @@ pub struct CallSeen<'a> {
 }
 
 /// Reads an export of either format from its first byte to its last, in constant memory: hashes from
-/// the first entry on, sequence, times, tree root, number of calls, signature.
+/// the first entry on, sequence, times, intents and their outcomes, tree root, number of calls,
+/// signature.
 ///
 /// With `key`, the signature must be that key's: take it from a trusted record. Without, our format is
 /// checked under the key it names, which proves consistency only, and an older export's signature

@@ -7,7 +7,10 @@ use cmcp_evidence::{PublicKey, SigningKey};
 use cmcp_json::Value;
 
 use super::*;
-use crate::{audit::samples, verdict::Verdict};
+use crate::{
+    audit::{CatalogLoad, Kind, SessionEnd, Text, samples},
+    verdict::Verdict,
+};
 
 pub(super) fn key() -> SigningKey {
     SigningKey::from_seed(&[7; 32])
@@ -72,6 +75,7 @@ fn our_export_holds_and_shows_the_session() {
     assert_eq!(facts.tools_unlisted, 0);
     assert_eq!(facts.first_time, samples::at(0));
     assert_eq!(facts.policy, Some(samples::digest("policy 2")));
+    assert_eq!(facts.ended_at.as_deref(), Some("public"));
     assert_eq!(facts.catalog, Some(samples::digest("catalog 2")));
     assert_eq!(
         facts.start.as_ref().unwrap().config,
@@ -98,6 +102,7 @@ fn the_older_export_is_the_same_session() {
     assert_eq!(older.verdicts, facts.verdicts);
     assert_eq!(older.tools, facts.tools);
     assert_eq!(older.final_session, facts.final_session);
+    assert_eq!(older.ended_at, facts.ended_at);
     assert_eq!(older.first_time, facts.first_time);
     assert_eq!(read(&compat(&stored), None).expect("holds").signer, None);
 }
@@ -123,6 +128,36 @@ fn calls_are_shown_in_their_order() {
                 (3, Verdict::Fault)
             ]
         );
+    }
+}
+
+#[test]
+fn the_sensitivity_at_the_end_is_the_last_ends_while_no_call_follows_it() {
+    let end = |label: &str| {
+        Kind::SessionEnd(SessionEnd {
+            reason: Text::new("closed"),
+            sensitivity: Text::new(label),
+            successor: None,
+        })
+    };
+    let call = || samples::called("echo", Verdict::Allow);
+    let load = Kind::CatalogLoad(CatalogLoad {
+        catalog: samples::digest("catalog 2"),
+        previous: None,
+    });
+    let cases = [
+        (vec![call()], None),
+        (vec![call(), end("pii")], Some("pii")),
+        (vec![end("pii"), load], Some("pii")),
+        (vec![end("pii"), call()], None),
+        (vec![end("pii"), call(), end("phi")], Some("phi")),
+    ];
+    for (kinds, expected) in cases {
+        let stored = samples::log_of(kinds);
+        for export in [ours(&stored), compat(&stored)] {
+            let facts = read(&export, None).expect("holds");
+            assert_eq!(facts.ended_at.as_deref(), expected);
+        }
     }
 }
 
@@ -285,25 +320,19 @@ fn the_formats_are_frozen() {
     let stored = stored();
     let facts = read(&ours(&stored), None).expect("holds");
     let chain = facts.chain.unwrap();
-    assert_eq!(
+    let found = [
         facts.root.unwrap().hex(),
-        "e09b2c85a561a22ad23c594ae30fee3dce91c7c8d3964a75cded24882ff90aca"
-    );
-    assert_eq!(
         facts.tip.hex(),
-        "fbcb7f32465efc2d1e597e733cd8e3f3f81a5dd075397dc3811633ede9ab0a3f"
-    );
-    assert_eq!(
         chain.root.hex(),
-        "6c3362cd113de6e1fe029c007ad26bd55a437588aefc307363f30180958b1c78"
-    );
-    assert_eq!(
         chain.tip.hex(),
-        "2c81f16a010e84226832b5ae6acfdcebf51bd75e177e0d9bce54a25c6dd8c07e"
-    );
-    let signature = facts.checkpoint.unwrap().signature.to_b64url();
-    assert_eq!(
-        signature,
-        "CgwBoVcbPyx0JkhwawUrBtgJ5ELDUFq3pGGNmjmcfKLEP8jGF_CJzDvxtsEVQ7FEz85nynX1X17piQBMeOunDQ"
-    );
+        facts.checkpoint.unwrap().signature.to_b64url(),
+    ];
+    let frozen = [
+        "887393398fce8aee8e21b78f47ad9b3e2947817ba539a777700cf69c094e49ce",
+        "16df95d8a7fd899443edef8d807d7dd875fc7fb61b1dddf6e115baeef75d45fe",
+        "6c3362cd113de6e1fe029c007ad26bd55a437588aefc307363f30180958b1c78",
+        "dcdecb1b4bf965bd352c6afb9bbdd34d2fa4ebcf6730b2fbe81ee63316737e25",
+        "PTqcAO38lg0a5eLUBh-YGoZgZmjhapkc-m6cYQXR_2cM3YRz_4gYwIF9k-uBLOCnn2gxGHc5Tx6rViIMeuyjAQ",
+    ];
+    assert_eq!(found, frozen);
 }

@@ -8,7 +8,7 @@ use cmcp_json::Value;
 
 use super::claim::{Claim, bare};
 use super::report::{Check, Field};
-use crate::audit::Mode;
+use crate::audit::{Mode, Text};
 use crate::code::Code;
 use crate::export::{self, CallSeen, ChainFacts, ExportFacts, ExportFailure, Fault, Format};
 use crate::trust_record::TrustRecord;
@@ -170,6 +170,7 @@ impl<'a> Comparison<'a> {
             self.checks
                 .push(passed.actual(format_args!("{size} entries under {root}")));
         }
+        self.sensitivity("data_class", text(&["data_class"]), facts);
         let policy = (Field::PolicyBundleHash, Code::PolicyMismatch);
         if let Some(logged) = facts.policy {
             let stated = text(&["policy", "bundle_hash"]);
@@ -202,6 +203,12 @@ impl<'a> Comparison<'a> {
             self.same(LOG, name, logged, stated);
         }
         self.tools(claim, facts);
+        for path in [
+            &["trace", "data_class"][..],
+            &["gateway", "call_summary", "session_max_sensitivity"],
+        ] {
+            self.sensitivity(&path.join("."), &stated(claim, path), facts);
+        }
         for (field, code, path, logged) in [
             (
                 Field::PolicyBundleHash,
@@ -220,6 +227,15 @@ impl<'a> Comparison<'a> {
                 let stated = stated(claim, &path);
                 self.same((field, code), &path.join("."), logged, stated);
             }
+        }
+    }
+
+    /// What the session ended at, taken when no call could raise it any more.
+    fn sensitivity(&mut self, what: &str, stated: &str, facts: &ExportFacts) {
+        if let Some(logged) = &facts.ended_at {
+            let ended = (Field::AuditBundle, Code::SensitivityMismatch);
+            // The log cuts what is too long for an entry.
+            self.same(ended, what, logged, Text::new(stated));
         }
     }
 
