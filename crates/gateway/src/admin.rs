@@ -16,10 +16,10 @@ pub(crate) use records::{call_record, claim, record};
 use std::sync::Arc;
 
 use axum::{extract::FromRequestParts, response::Response};
-use http::{HeaderMap, StatusCode, request::Parts};
+use http::{HeaderMap, request::Parts};
 
 use crate::{
-    edge::{self, Caller, Operator},
+    edge::{Caller, Fault, Operator},
     startup::Gateway,
     store::LogRow,
 };
@@ -96,9 +96,5 @@ async fn read<T: Send + 'static>(
 }
 
 fn unreadable() -> Response {
-    edge::error(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "INTERNAL_ERROR",
-        "the audit database cannot be read",
-    )
+    Fault::Internal.response("the audit database cannot be read")
 }

@@ -16,6 +16,7 @@ use cmcp_policy::{
     catalog::Approved,
     decide::Phase,
     inspect::{self, Inspected},
+    path::JsonPath,
     session::SessionState,
 };
 use futures_util::FutureExt;
@@ -33,6 +34,7 @@ pub(crate) use cancel::{Cancel, pair};
 pub(crate) use entry::mode;
 use guard::Permitted;
 pub(crate) use incoming::{BODY_DEADLINE, Call};
+use story::Reached;
 pub(crate) use story::Story;
 
 /// What a call came to, with everything its reply may need.
@@ -129,7 +131,7 @@ impl Gateway {
             .dispatch((call, tool), (permitted, checked), (session, story), cancel)
             .await?;
         let response = self.inspect(tool, reply, session, story)?;
-        self.clear(call, tool, session, story, response)
+        self.clear((call, tool), (session, story), response)
     }
 
     /// The approved tool of that exact name, unless this principal may never call it.
@@ -140,12 +142,12 @@ impl Gateway {
         story: &mut Story,
     ) -> Result<&'a Approved, Refusal> {
         let rules = &call.rules;
-        let tool = rules.tool(&call.tool, self.clock.now());
-        let tool = tool.ok_or(Refusal::UnknownTool)?;
-        name(call, tool, story);
         if self.kill_switch.blocks(&call.principal.name) {
             return Err(self.killed(call, session));
         }
+        let tool = rules.tool(&call.tool, self.clock.now());
+        let tool = tool.ok_or(Refusal::UnknownTool)?;
+        name(call, tool, story);
         // Advisory and silent modes let denied calls pass, so that they hide nothing either.
         if self.settings.mode.refuses() && !rules.policy.visible(&call.principal, tool) {
             return Err(Refusal::Hidden);
@@ -179,6 +181,8 @@ impl Gateway {
         let view = self.seen(call, session)?;
         if let Some(sinks) = &self.settings.sink_policy {
             sinks.admits(&self.settings.vocabulary, tool, &view.max_sensitivity)?;
+            // Known before the call: a response that could not return is not asked for.
+            sinks.releases(&self.settings.vocabulary, tool)?;
         }
         let facts = self.facts(call, tool, &view, Phase::Ingress)?;
         let judged = guard::judge(
@@ -201,7 +205,7 @@ impl Gateway {
     ) -> Result<Checked, Refusal> {
         let checked = call.rules.check(tool).await;
         let drift = match &checked {
-            Err(Refusal::Drift(drift)) => Some(drift),
+            Err(Refusal::Drift(drift)) => Some(drift.as_ref()),
             Err(_) => None,
             Ok(checked) => checked.tolerated.as_ref(),
         };
@@ -227,19 +231,23 @@ impl Gateway {
         }
         if let Some(kind) = entry::declarations(story, &checked.offered, self.clock.now()) {
             let request = AppendRequest::plain(session.log, kind, Durability::Process);
-            self.ledger.append(request).await?;
+            if let Err(error) = self.ledger.append(request).await {
+                session.undeclare(checked.link);
+                return Err(error.into());
+            }
         }
         Ok(())
     }
 
-    /// A call that may change something is durable in the log before it is dispatched.
+    /// A call that may change something is durable in the log before it is dispatched; while the
+    /// log takes no entries, so is any other.
     async fn intend(
         &self,
         tool: &Approved,
         session: &Session,
         story: &mut Story,
     ) -> Result<(), Refusal> {
-        if tool.read_only() {
+        if tool.read_only() && !self.ledger.is_behind() {
             return Ok(());
         }
         let kind = entry::intent(story);
@@ -260,11 +268,16 @@ impl Gateway {
     ) -> Result<ToolReply, Refusal> {
         let permitted = permitted.spend();
         let mut offered = checked.offered;
+        // An operator may have stopped the agent while its call waited.
+        if self.kill_switch.blocks(&call.principal.name) {
+            return Err(self.killed(call, session));
+        }
         for _ in 0..RELISTED {
             let sent = ToolCall {
                 listed: Some(offered.generation),
                 ..permitted.clone()
             };
+            story.reached = Reached::Server;
             let reply = tokio::select! {
                 biased;
                 () = cancel.gone() => Err(Refusal::Cancelled { sent: true }),
@@ -276,7 +289,10 @@ impl Gateway {
             match reply {
                 // Nothing was sent: the server may offer something else since it was compared.
                 Err(Refusal::Upstream(UpstreamError::Stale)) => {
-                    offered = self.compare(call, tool, session).await?.offered;
+                    story.reached = Reached::Nothing;
+                    let checked = self.compare(call, tool, session).await?;
+                    self.declare(session, &checked, story).await?;
+                    offered = checked.offered;
                 }
                 reply => return reply,
             }
@@ -293,8 +309,10 @@ impl Gateway {
         story: &mut Story,
     ) -> Result<Cleared, Refusal> {
         story.respond(&reply);
-        self.raise(session, &tool.sensitivity, story);
-        session.update(|state| state.note_call(tool));
+        session.update(|state| {
+            state.raise(&tool.sensitivity);
+            state.note_call(tool);
+        });
         match reply {
             ToolReply::Error { message, bytes, .. } => {
                 let error = cmcp_json::parse(&bytes, &Limits::RESPONSE).unwrap_or(Value::Null);
@@ -307,8 +325,9 @@ impl Gateway {
                     return Err(Refusal::InputRequired);
                 }
                 let extra = [story.redact.as_slice(), self.settings.redact.as_slice()].concat();
-                let inspected = inspect::inspect(&mut value, tool, &extra)
-                    .map_err(|e| Refusal::OutputSchema(e.to_string()))?;
+                let inspected =
+                    off_loop_if_long(bytes.len(), || inspect::inspect(&mut value, tool, &extra))
+                        .map_err(|e| Refusal::OutputSchema(e.to_string()))?;
                 let untouched = inspected.redactions.is_empty();
                 self.note_inspected(inspected, session, story);
                 let bytes = if untouched {
@@ -327,7 +346,9 @@ impl Gateway {
             .sensitivity
             .and_then(|name| self.settings.vocabulary.sensitivity(name));
         if let Some(label) = content {
-            self.raise(session, &label, story);
+            session.update(|state| {
+                state.raise(&label);
+            });
         }
         if inspected.labels.contains(INJECTION) {
             session.update(SessionState::note_injection);
@@ -338,15 +359,10 @@ impl Gateway {
     /// Policy once more, over what came back.
     fn clear(
         &self,
-        call: &Call,
-        tool: &Approved,
-        session: &Session,
-        story: &mut Story,
+        (call, tool): (&Call, &Approved),
+        (session, story): (&Session, &mut Story),
         response: Cleared,
     ) -> Result<Cleared, Refusal> {
-        if let Some(sinks) = &self.settings.sink_policy {
-            sinks.releases(&self.settings.vocabulary, tool)?;
-        }
         let view = self.seen(call, session)?;
         let egress = Phase::Egress {
             response_size_bytes: response.size(),
@@ -355,8 +371,30 @@ impl Gateway {
         let facts = self.facts(call, tool, &view, egress)?;
         let judged = guard::judge(&call.rules.policy, self.settings.mode, &facts, response)
             .map_err(Refusal::Egress)?;
-        story.judged_egress(&judged);
-        Ok(judged.value.spend())
+        let more = story.judged_egress(&judged);
+        match judged.value.spend() {
+            // A permit that speaks of the response matches only now; what it takes out goes too.
+            Cleared::Result { value, .. } if !more.is_empty() => {
+                self.redact(tool, value, &more, story)
+            }
+            cleared @ (Cleared::Error { .. } | Cleared::Result { .. }) => Ok(cleared),
+        }
+    }
+
+    fn redact(
+        &self,
+        tool: &Approved,
+        mut value: Value,
+        paths: &[JsonPath],
+        story: &mut Story,
+    ) -> Result<Cleared, Refusal> {
+        let inspected = inspect::inspect(&mut value, tool, paths)
+            .map_err(|e| Refusal::OutputSchema(e.to_string()))?;
+        story.redactions.extend(inspected.redactions);
+        Ok(Cleared::Result {
+            bytes: Bytes::from(value.to_vec()),
+            value,
+        })
     }
 
     /// The one append of an outcome. Without its receipt the caller learns nothing of the result.
@@ -365,7 +403,7 @@ impl Gateway {
         outcome: Result<Cleared, Refusal>,
         call: &Call,
         session: &Arc<Session>,
-        mut story: Story,
+        story: Story,
     ) -> Answered {
         let kind = entry::outcome(call, session, &outcome, &story);
         let durability = if story.changes_nothing() {
@@ -378,7 +416,7 @@ impl Gateway {
             kind,
             durability,
             salts: Some(Box::new(story.salts())),
-            mark: story.mark.take(),
+            mark: Some(session.seen().mark()),
         };
         let appended = self.ledger.append(request).await;
         self.telemetry.call(&outcome, story.latency_us);
@@ -390,13 +428,14 @@ impl Gateway {
             Ok(receipt) => (outcome, Some(receipt)),
             Err(error) => (Err(Refusal::from(error)), None),
         };
-        let outcome = match (&receipt, outcome) {
-            (Some(receipt), Ok(cleared)) => self
-                .per_call_record(session, story.call_id(), receipt)
-                .await
-                .map(|()| cleared),
-            (_, outcome) => outcome,
+        let recorded = match &receipt {
+            Some(receipt) => {
+                self.per_call_record(session, story.call_id(), receipt)
+                    .await
+            }
+            None => Ok(()),
         };
+        let outcome = outcome.and_then(|cleared| recorded.map(|()| cleared));
         Answered {
             outcome,
             call_id: story.call_id().to_owned(),
@@ -429,7 +468,21 @@ fn name(call: &Call, tool: &Approved, story: &mut Story) {
     story.names(tool, server, call.rules.upstreams.observed(tool));
 }
 
+/// Does work over that many bytes; a lot of it without holding up other calls of this thread.
+fn off_loop_if_long<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    if bytes < LONG {
+        work()
+    } else {
+        tokio::task::block_in_place(work)
+    }
+}
+
+/// Responses from this size on are looked through away from the event loop.
+const LONG: usize = 128 * 1024;
 /// How often a call looks again at a server that keeps changing.
 const RELISTED: usize = 3;
 /// The label of a response that carries the marks of an injection.
 const INJECTION: &str = "suspicious";
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! it speaks in types.
 
 mod auth;
+mod fault;
 mod mcp;
 mod probes;
 mod serve;
@@ -20,6 +21,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::{admin, startup::Gateway};
 pub(crate) use auth::{Caller, Operator};
+pub(crate) use fault::Fault;
 pub(crate) use probes::Probes;
 pub use serve::{ServeError, serve};
 
@@ -48,7 +50,7 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
 }
 
 async fn not_found() -> Response {
-    error(StatusCode::NOT_FOUND, "NOT_FOUND", "no such route")
+    Fault::NotFound.response("no such route")
 }
 
 async fn method_not_allowed(State(_): State<Arc<Gateway>>) -> Response {
@@ -74,15 +76,4 @@ pub(crate) fn bytes(status: StatusCode, body: Bytes) -> Response {
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// An error of a route that is not MCP's.
-pub(crate) fn error(status: StatusCode, code: &str, text: &str) -> Response {
-    json(
-        status,
-        Object::from([
-            ("error", Value::from(text)),
-            ("error_code", Value::from(code)),
-        ]),
-    )
 }

@@ -3,17 +3,16 @@
 mod documents;
 mod notes;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use cmcp_policy::sensitivity::Sensitivity;
 use cmcp_record::audit::{
     KillSwitch as KillEntry, Kind, RecordPer as LogRecordPer, SessionEnd, SessionStart, Switched,
     Text,
 };
 
 use crate::{
-    call::{self, Call, Story},
-    ledger::{AppendRequest, Durability, LedgerError, Mark, Pending, Receipt},
+    call::{self, Call},
+    ledger::{AppendRequest, Durability, LedgerError, Pending, Receipt},
     refusal::Refusal,
     sessions::{EnterError, NewSession, Session, Stay},
     settings::RecordPer,
@@ -104,8 +103,14 @@ impl Gateway {
         if !session.start_closing() {
             return Err(CloseError::Closing);
         }
-        let end = self.ending(session, reason);
-        let closed = self.close_with(session, end, None).await;
+        let closed = match session.ended() {
+            Some(sealing) => self.seal(sealing).await.map_err(CloseError::from),
+            None => {
+                self.drain(session).await;
+                let end = self.ending(session, reason);
+                self.close_with(session, end).await
+            }
+        };
         self.settle(session, closed)
     }
 
@@ -115,35 +120,33 @@ impl Gateway {
         session: &Arc<Session>,
         reason: &str,
     ) -> Result<ResetDone, CloseError> {
+        let new = crate::ids::uuid().map_err(|_| SealError::Randomness)?;
         if !session.start_closing() {
             return Err(CloseError::Closing);
         }
-        let new = crate::ids::uuid().map_err(|_| SealError::Randomness)?;
-        let principal = &session.principal.name;
-        let before = session.view().max_sensitivity;
-        let mark = self.sessions.reset_mark(principal, Sensitivity::public());
+        self.drain(session).await;
+        // Taken after the last call of the session has raised it, and cleared only now: until here
+        // every new session of the principal still starts with what was seen.
+        let sensitivity = session.view().max_sensitivity;
+        let before = session.seen().reset();
+        let resets = session.seen().view().reset_count;
         let end = SessionEnd {
-            reason: Text::new(&format!("reset {} by the operator: {reason}", mark.resets)),
-            sensitivity: Text::new(before.name()),
+            reason: Text::new(&format!("reset {resets} by the operator: {reason}")),
+            sensitivity: Text::new(sensitivity.name()),
             successor: Some(Text::new(&new)),
         };
-        let lowered = Mark {
-            principal: principal.clone(),
-            sensitivity: mark.sensitivity.name().to_owned(),
-            resets: mark.resets,
-        };
-        let closed = self.close_with(session, end, Some(lowered)).await;
+        let closed = self.close_with(session, end).await;
         if closed.is_err() {
-            // What could not be written did not happen.
-            self.sessions.raise_mark(principal, &before);
+            // What could not be recorded did not happen.
+            session.seen().put_back(before);
         }
         self.settle(session, closed)?;
         self.open_successor(session, &new);
         Ok(ResetDone {
             old: session.id.clone(),
             new,
-            closed_sensitivity: before.name().to_owned(),
-            resets: mark.resets,
+            closed_sensitivity: sensitivity.name().to_owned(),
+            resets,
             stale: !self.evidence.is_fresh(self.clock.now()),
         })
     }
@@ -158,22 +161,26 @@ impl Gateway {
         self.ledger
             .block(agent.to_owned(), Some(reason.to_owned()))
             .await?;
-        let mut claim = None;
+        self.kill_switch.stored(agent);
+        let mut claim = Ok(None);
         for session in self.sessions.all() {
             if session.principal.name != agent || !session.start_closing() {
                 continue;
             }
+            // Behind this entry no call was let through: those under way end before it.
+            self.drain(&session).await;
             let entry = kill_entry(agent, reason, authorized_by, Switched::Tripped);
             let closed = match self.note(&session, entry).await {
                 Ok(()) => {
                     let end = self.ending(&session, "kill_switch");
-                    self.close_with(&session, end, None).await
+                    self.close_with(&session, end).await
                 }
                 Err(error) => Err(error.into()),
             };
-            claim = Some(self.settle(&session, closed)?);
+            // One that cannot be sealed now keeps no other open.
+            claim = self.settle(&session, closed).map(Some);
         }
-        Ok(claim)
+        claim
     }
 
     /// Opens the principal's next session with the operator's order as its second entry.
@@ -197,9 +204,26 @@ impl Gateway {
     /// Closes every session, at the gateway's own end.
     pub(crate) async fn close_all(&self, reason: &str) {
         for session in self.sessions.all() {
-            if let Err(error) = self.close_session(&session, reason).await {
-                tracing::error!(session = %session.id, %error, "a session was not sealed; the next start seals it");
+            match self.close_session(&session, reason).await {
+                Ok(_) => {}
+                Err(CloseError::Closing) => self.sealed_elsewhere(&session).await,
+                Err(error) => {
+                    tracing::error!(session = %session.id, %error, "a session was not sealed; the next start seals it");
+                }
             }
+        }
+    }
+
+    /// Waits for whoever is closing a session, as long as closing may take.
+    async fn sealed_elsewhere(&self, session: &Session) {
+        let sealed = async {
+            while self.sessions.find(&session.id, None).is_some() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let patience = self.settings.session_drain.saturating_add(SEAL_PATIENCE);
+        if tokio::time::timeout(patience, sealed).await.is_err() {
+            tracing::error!(session = %session.id, "a session was not sealed in time; the next start seals it");
         }
     }
 
@@ -227,25 +251,7 @@ impl Gateway {
         };
         let open = |session: &Session| self.open_log(session);
         let now = self.clock.now();
-        let stay = self.sessions.enter(principal, label, now, new, open)?;
-        // Another session of the same principal may have seen more since.
-        if let Some(mark) = self.sessions.mark(&principal.name) {
-            stay.0.update(|state| state.raise(&mark.sensitivity));
-        }
-        Ok(stay)
-    }
-
-    /// Raises what the session and its principal have seen, even when the response is blocked.
-    pub(crate) fn raise(&self, session: &Session, label: &Sensitivity, story: &mut Story) {
-        session.update(|state| state.raise(label));
-        let name = &session.principal.name;
-        if let Some(mark) = self.sessions.raise_mark(name, label) {
-            story.mark = Some(Mark {
-                principal: name.clone(),
-                sensitivity: mark.sensitivity.name().to_owned(),
-                resets: mark.resets,
-            });
-        }
+        self.sessions.enter((principal, label), now, new, open)
     }
 
     /// The trust record of one call, where one is made per call.
@@ -285,30 +291,45 @@ impl Gateway {
         }
     }
 
-    async fn close_with(
-        &self,
-        session: &Arc<Session>,
-        end: SessionEnd,
-        mark: Option<Mark>,
-    ) -> Result<Vec<u8>, CloseError> {
-        if tokio::time::timeout(self.settings.session_drain, session.drained()).await.is_err() {
+    /// Waits for the calls in flight, and ends those that take too long.
+    async fn drain(&self, session: &Session) {
+        let drained = tokio::time::timeout(self.settings.session_drain, session.drained()).await;
+        if drained.is_err() {
             // What the upstream does with them nobody knows; the log says so, and then ends.
             tracing::warn!(session = %session.id, "closing with calls in flight; they end as unknown");
             session.abort();
             session.drained().await;
         }
+    }
+
+    async fn close_with(
+        &self,
+        session: &Arc<Session>,
+        end: SessionEnd,
+    ) -> Result<Vec<u8>, CloseError> {
         self.catch_up(session, &self.rules()).await?;
-        // Calls that were in flight may have raised it since the end was decided.
-        let sensitivity = session.view().max_sensitivity;
-        let end = SessionEnd { sensitivity: Text::new(sensitivity.name()), ..end };
+        let data_class = end.sensitivity.as_str().to_owned();
         let request = AppendRequest {
             log: session.log,
             kind: Kind::SessionEnd(end),
             durability: Durability::Disk,
             salts: None,
-            mark,
+            mark: Some(session.seen().mark()),
         };
-        let receipt = self.ledger.append(request).await?;
+        // Nothing is queued behind the end: whoever tells the log anything holds the same lock.
+        let queued = {
+            let mut noted = session.noted();
+            let queued = self.ledger.queue(request)?;
+            noted.end();
+            queued
+        };
+        let receipt = match self.ledger.receive(queued).await {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                session.noted().go_on();
+                return Err(error.into());
+            }
+        };
         let sealing = Sealing {
             log: session.log,
             id: session.id.clone(),
@@ -316,9 +337,10 @@ impl Gateway {
             label: session.label.clone(),
             root: receipt.root,
             calls: receipt.calls,
-            data_class: sensitivity.name().to_owned(),
+            data_class,
             terms: self.terms(session),
         };
+        session.end(sealing.clone());
         Ok(self.seal(sealing).await?)
     }
 
@@ -335,7 +357,7 @@ impl Gateway {
                 Ok(claim)
             }
             Err(error) => {
-                session.reopen();
+                session.stop_closing();
                 Err(error)
             }
         }
@@ -347,7 +369,11 @@ impl Gateway {
             of: session.id.clone(),
         };
         if self
-            .stay(&session.principal, session.label.as_deref(), Some(successor))
+            .stay(
+                &session.principal,
+                session.label.as_deref(),
+                Some(successor),
+            )
             .is_err()
         {
             tracing::warn!(principal = %session.principal.name, "the successor is opened with the next call");
@@ -367,7 +393,7 @@ impl Gateway {
             session = %session.id,
             call = %call_id,
             principal = %call.principal.name,
-            code = refusal.code(),
+            code = refusal.code().as_str(),
             "a call was refused"
         );
     }
@@ -381,3 +407,8 @@ fn kill_entry(agent: &str, reason: &str, authorized_by: &str, switched: Switched
         switched,
     })
 }
+
+/// How often the end of somebody else's closing is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How long sealing may take beyond the wait for calls in flight.
+const SEAL_PATIENCE: Duration = Duration::from_secs(10);

@@ -2,8 +2,8 @@
 //! it refuses is answered with a signed receipt.
 
 use std::{
-    collections::BTreeSet,
-    sync::{PoisonError, RwLock},
+    collections::BTreeMap,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use cmcp_json::{Form, Object, Value, canonical};
@@ -17,36 +17,55 @@ use crate::{
 
 /// Who is blocked.
 #[derive(Debug, Default)]
-pub(crate) struct KillSwitch(RwLock<BTreeSet<String>>);
+pub(crate) struct KillSwitch(RwLock<BTreeMap<String, Stop>>);
+
+/// How far a stop is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// In force; a restart would forget it.
+    InForce,
+    /// In force, and stored.
+    Stored,
+}
 
 impl KillSwitch {
     /// With the principals that were blocked before.
     pub(crate) fn new(blocked: impl IntoIterator<Item = String>) -> Self {
-        Self(RwLock::new(blocked.into_iter().collect()))
+        let blocked = blocked
+            .into_iter()
+            .map(|principal| (principal, Stop::Stored));
+        Self(RwLock::new(blocked.collect()))
     }
 
     /// Whether this principal's calls are stopped.
     pub(crate) fn blocks(&self, principal: &str) -> bool {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(principal)
+        self.read().contains_key(principal)
     }
 
-    /// Stops a principal's calls; false when they are stopped already.
-    pub(crate) fn trip(&self, principal: &str) -> bool {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(principal.to_owned())
+    /// Stops a principal's calls at once; how far an earlier stop of it had come, if there was one.
+    pub(crate) fn trip(&self, principal: &str) -> Option<Stop> {
+        let mut table = self.write();
+        let before = table.get(principal).copied();
+        table.entry(principal.to_owned()).or_insert(Stop::InForce);
+        before
     }
 
-    /// Lets a principal call again; false when it was not stopped.
-    pub(crate) fn unblock(&self, principal: &str) -> bool {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(principal)
+    /// The stop is stored.
+    pub(crate) fn stored(&self, principal: &str) {
+        self.write().insert(principal.to_owned(), Stop::Stored);
+    }
+
+    /// Lets a principal call again.
+    pub(crate) fn unblock(&self, principal: &str) {
+        self.write().remove(principal);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Stop>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Stop>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

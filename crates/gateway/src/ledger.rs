@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     clock::Clock,
+    seen::Mark,
     store::{Seal, Store, StoreError, WalSync},
 };
 pub(crate) use syncer::Health;
@@ -71,6 +72,18 @@ pub enum LedgerError {
     Poisoned(String),
 }
 
+impl LedgerError {
+    /// What callers are told: nothing of paths and disks.
+    pub(crate) fn outside(&self) -> &'static str {
+        match self {
+            Self::Overloaded => "the audit log is overloaded; try again later",
+            Self::Entry(_) | Self::Poisoned(_) | Self::Unavailable(_) => {
+                "the audit log takes no entry; the gateway's own log says why"
+            }
+        }
+    }
+}
+
 /// The log, seen from those who append.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -99,14 +112,6 @@ pub(crate) type Pending = oneshot::Receiver<Result<Receipt, LedgerError>>;
 
 /// The salts of an entry's two payload commitments, kept outside the log.
 pub(crate) type Salts = [u8; 64];
-
-/// A principal's high-water mark, written with the entry that raised it.
-#[derive(Debug)]
-pub(crate) struct Mark {
-    pub(crate) principal: String,
-    pub(crate) sensitivity: String,
-    pub(crate) resets: u64,
-}
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -144,7 +149,7 @@ pub(crate) struct Append {
     pub(crate) kind: Kind,
     pub(crate) durability: Durability,
     pub(crate) salts: Option<Box<Salts>>,
-    pub(crate) mark: Option<Mark>,
+    pub(crate) mark: Option<Arc<Mark>>,
     pub(crate) answer: Answer,
 }
 
@@ -181,7 +186,15 @@ impl Ledger {
 
     /// Appends one entry and waits until it is as safe as `durability` says.
     pub(crate) async fn append(&self, entry: AppendRequest) -> Result<Receipt, LedgerError> {
-        let pending = self.queue(entry)?;
+        // What has happened has to be written; only what has not begun yet can be refused.
+        let happened = matches!(entry.kind, Kind::Outcome(_));
+        let (answer, pending) = oneshot::channel();
+        let command = Command::Append(entry.into_append(answer));
+        if happened {
+            self.send_patiently(command).await?;
+        } else {
+            self.send(command)?;
+        }
         self.receive(pending).await
     }
 
@@ -267,6 +280,25 @@ impl Ledger {
         self.health.failure()
     }
 
+    /// Whether the store took no entries when it was last asked: what happens now may leave no trace.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.health.is_behind() || self.health.failure().is_some()
+    }
+
+    async fn send_patiently(&self, mut command: Command) -> Result<(), LedgerError> {
+        loop {
+            if let Some(cause) = self.health.failure() {
+                return Err(LedgerError::Poisoned(cause));
+            }
+            command = match self.queue.try_send(command) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Disconnected(_)) => return Err(self.gone()),
+                Err(TrySendError::Full(command)) => command,
+            };
+            tokio::time::sleep(QUEUE_FULL).await;
+        }
+    }
+
     fn send(&self, command: Command) -> Result<(), LedgerError> {
         if let Some(cause) = self.health.failure() {
             return Err(LedgerError::Poisoned(cause));
@@ -293,7 +325,7 @@ pub(crate) struct AppendRequest {
     pub(crate) kind: Kind,
     pub(crate) durability: Durability,
     pub(crate) salts: Option<Box<Salts>>,
-    pub(crate) mark: Option<Mark>,
+    pub(crate) mark: Option<Arc<Mark>>,
 }
 
 impl AppendRequest {
@@ -327,6 +359,8 @@ impl AppendRequest {
     }
 }
 
+/// How long an outcome waits before it tries a full queue again.
+const QUEUE_FULL: std::time::Duration = std::time::Duration::from_millis(5);
 /// Entries that may wait for the writer.
 const QUEUE: usize = 8192;
 

@@ -1,7 +1,7 @@
 //! The governing gateway: one life for every call, one append site for every outcome.
 //!
-//! [`startup`] turns [`Settings`] into a [`Ready`] gateway, [`serve`] binds the port. In between
-//! stands [`call`], the life of a call, read from top to bottom.
+//! [`prepare`] turns [`Settings`] into a [`Ready`] gateway, [`serve`] binds the port. In between
+//! stands `call`, the life of a call, read from top to bottom.
 
 mod admin;
 mod archive;
@@ -17,10 +17,12 @@ mod keeper;
 mod killswitch;
 mod ledger;
 mod recovery;
+pub mod reference;
 mod refusal;
 mod reply;
 mod rules;
 mod said;
+mod seen;
 mod sessions;
 mod settings;
 mod sink;

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use cmcp_evidence::{Sha256Digest, Timestamp};
+use cmcp_policy::sensitivity::Vocabulary;
 use cmcp_record::{
     audit::{
-        Advice, BreakGlass, CallResult, Chain, Count, Exception, Findings, Intent, Kind, Outcome,
-        Recovered, SessionEnd, SessionStart, Text, Texts,
+        Advice, BreakGlass, CallResult, Chain, Count, EntryFault, Exception, Findings, Intent,
+        Kind, Outcome, Recovered, SessionEnd, SessionStart, Text, Texts,
     },
     claim::CatalogException,
     verdict::Verdict,
@@ -37,16 +38,30 @@ pub(crate) struct Orphan {
     exceptions: Vec<CatalogException>,
 }
 
+impl Orphan {
+    // Two lanes write outcomes, so that the last one need not be the highest.
+    fn raise(&mut self, label: Text, vocabulary: &Vocabulary) {
+        let rank = |label: &Text| {
+            vocabulary
+                .sensitivity(label.as_str())
+                .map(|known| known.rank())
+        };
+        if rank(&label) > rank(&self.sensitivity) {
+            self.sensitivity = label;
+        }
+    }
+}
+
 /// Reads back every log that was never closed.
-pub(crate) fn find(reader: &Reader) -> Result<Vec<Orphan>, StartError> {
+pub(crate) fn find(reader: &Reader, vocabulary: &Vocabulary) -> Result<Vec<Orphan>, StartError> {
     reader
         .open_logs()?
         .into_iter()
-        .map(|log| read(reader, log))
+        .map(|log| read(reader, log, vocabulary))
         .collect()
 }
 
-fn read(reader: &Reader, log: LogRow) -> Result<Orphan, StartError> {
+fn read(reader: &Reader, log: LogRow, vocabulary: &Vocabulary) -> Result<Orphan, StartError> {
     let mut orphan = Orphan {
         chain: Chain::new(&log.id),
         open: BTreeMap::new(),
@@ -69,13 +84,16 @@ fn read(reader: &Reader, log: LogRow) -> Result<Orphan, StartError> {
                 if let Some(seq) = outcome.intent_seq {
                     orphan.open.remove(&seq.get());
                 }
-                orphan.sensitivity = outcome.sensitivity_after;
+                orphan.raise(outcome.sensitivity_after, vocabulary);
             }
             Kind::SessionStart(start) => {
                 orphan.sensitivity = start.sensitivity.clone();
                 orphan.start = Some(start);
             }
-            Kind::SessionEnd(_) => orphan.ended = true,
+            Kind::SessionEnd(end) => {
+                orphan.sensitivity = end.sensitivity;
+                orphan.ended = true;
+            }
             Kind::PolicyLoad(load) => {
                 orphan.policy = Some((load.policy, load.version.to_string()));
             }
@@ -90,13 +108,26 @@ fn read(reader: &Reader, log: LogRow) -> Result<Orphan, StartError> {
             | Kind::SessionReset(_)
             | Kind::SuspiciousSequence(_) => {}
         }
-        Ok::<(), cmcp_record::audit::EntryFault>(())
+        Ok::<(), EntryFault>(())
     })?;
-    read.map_err(|fault| StartError::BrokenLog {
-        session: orphan.log.id.clone(),
-        cause: format!("entry {}: {fault}", orphan.chain.size().saturating_sub(1)),
-    })?;
+    if let Err(fault) = read {
+        return Err(broken(reader, orphan.log, &fault));
+    }
     Ok(orphan)
+}
+
+/// Reading stopped at the first entry that did not fit; which one is to blame, its neighbours tell.
+fn broken(reader: &Reader, log: LogRow, fault: &EntryFault) -> StartError {
+    match reader.examine(&log, None) {
+        Ok(found) => StartError::BrokenLog {
+            session: log.id,
+            cause: found
+                .problems
+                .first()
+                .map_or_else(|| fault.to_string(), ToString::to_string),
+        },
+        Err(error) => error.into(),
+    }
 }
 
 /// The tools of an exception, as an envelope lists them.
@@ -251,3 +282,6 @@ fn unknown(seq: u64, intent: Intent, sensitivity: &Text) -> Kind {
 
 /// What nobody wrote down.
 const UNKNOWN: &str = "unknown";
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Why a call produced no result. Each variant has one code in the log; what the caller hears is
 //! [`crate::reply`]'s business, and may be less.
 
+mod code;
+
 use std::collections::BTreeMap;
 
 use cmcp_json::Object;
@@ -9,6 +11,8 @@ use cmcp_policy::decide::Escalation;
 use cmcp_record::{audit::CallResult, verdict::Verdict};
 
 use crate::{ledger::LedgerError, sessions::Full, upstream::Drift};
+
+pub(crate) use code::Code;
 
 /// Any reason a call produced no result.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -27,7 +31,7 @@ pub(crate) enum Refusal {
     Denied(Denial),
     /// The upstream no longer offers what was approved.
     #[error("the upstream's definition differs from the approved one: {0}")]
-    Drift(Drift),
+    Drift(Box<Drift>),
     /// Policy said no to the response.
     #[error("the response was denied by policy")]
     Egress(Denial),
@@ -104,29 +108,37 @@ pub(crate) struct Denial {
 }
 
 impl Refusal {
-    /// The code in log and metrics; stable.
-    pub(crate) fn code(&self) -> &'static str {
+    /// An upstream that gave no answer.
+    pub(crate) fn of_upstream(error: UpstreamError) -> Self {
+        if let UpstreamError::TooLarge { limit } = error {
+            return Self::ResponseTooLarge { limit };
+        }
+        Self::Upstream(error)
+    }
+
+    /// The code in log and metrics.
+    pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Arguments(_) => "arguments_invalid",
-            Self::Cancelled { .. } => "cancelled",
-            Self::Denied(denial) if !denial.errors.is_empty() => "policy_error",
-            Self::Denied(_) => "policy_deny",
-            Self::Drift(_) => "catalog_drift",
-            Self::Egress(_) => "egress_denied",
-            Self::ExecutionId => "execution_id_refused",
-            Self::Fault(_) => "fault",
-            Self::Hidden => "tool_hidden",
-            Self::InputRequired => "input_required_refused",
-            Self::Killed(_) => "kill_switch",
-            Self::Ledger(_) => "audit_unavailable",
-            Self::OutputSchema(_) => "output_schema_violation",
-            Self::PolicyRevoked => "policy_key_revoked",
-            Self::ResponseTooLarge { .. } => "response_size_exceeded",
-            Self::Sink(_) => "sink_policy",
-            Self::Stale => "attestation_stale",
-            Self::TooManySessions(_) => "session_limit",
-            Self::Unchecked(_) => "catalog_unchecked",
-            Self::UnknownTool => "catalog_miss",
+            Self::Arguments(_) => Code::ArgumentsInvalid,
+            Self::Cancelled { .. } => Code::Cancelled,
+            Self::Denied(denial) if !denial.errors.is_empty() => Code::PolicyError,
+            Self::Denied(_) => Code::PolicyDeny,
+            Self::Drift(_) => Code::CatalogDrift,
+            Self::Egress(_) => Code::EgressDenied,
+            Self::ExecutionId => Code::ExecutionIdRefused,
+            Self::Fault(_) => Code::Fault,
+            Self::Hidden => Code::ToolHidden,
+            Self::InputRequired => Code::InputRequired,
+            Self::Killed(_) => Code::KillSwitch,
+            Self::Ledger(_) => Code::AuditUnavailable,
+            Self::OutputSchema(_) => Code::OutputSchema,
+            Self::PolicyRevoked => Code::PolicyKeyRevoked,
+            Self::ResponseTooLarge { .. } => Code::ResponseSize,
+            Self::Sink(_) => Code::SinkPolicy,
+            Self::Stale => Code::AttestationStale,
+            Self::TooManySessions(_) => Code::SessionLimit,
+            Self::Unchecked(_) => Code::CatalogUnchecked,
+            Self::UnknownTool => Code::CatalogMiss,
             Self::Upstream(error) => upstream_code(error),
         }
     }
@@ -219,24 +231,24 @@ impl From<LedgerError> for Refusal {
     }
 }
 
-fn upstream_code(error: &UpstreamError) -> &'static str {
+fn upstream_code(error: &UpstreamError) -> Code {
     match error {
-        UpstreamError::BackOff { .. } => "upstream:back_off",
-        UpstreamError::Closed => "upstream:closed",
-        UpstreamError::Connect { .. } => "upstream:connect",
-        UpstreamError::Lost { .. } => "upstream_lost",
+        UpstreamError::BackOff { .. } => Code::UpstreamBackOff,
+        UpstreamError::Closed => Code::UpstreamClosed,
+        UpstreamError::Connect { .. } => Code::UpstreamConnect,
+        UpstreamError::Lost { .. } => Code::UpstreamLost,
         UpstreamError::Negotiation(_) | UpstreamError::NoCommonVersion { .. } => {
-            "upstream:negotiation"
+            Code::UpstreamNegotiation
         }
-        UpstreamError::Overloaded { .. } => "upstream:overloaded",
-        UpstreamError::Protocol(_) => "upstream:protocol",
-        UpstreamError::Rpc { .. } => "upstream:rpc",
-        UpstreamError::Spawn(_) => "upstream:spawn",
-        UpstreamError::Meta => "upstream:meta",
-        UpstreamError::Stale => "upstream:stale",
-        UpstreamError::Status { .. } => "upstream:status",
-        UpstreamError::Timeout { .. } => "upstream_timeout",
-        UpstreamError::TooLarge { .. } => "response_size_exceeded",
-        UpstreamError::WrongId { .. } => "upstream:wrong_id",
+        UpstreamError::Overloaded { .. } => Code::UpstreamOverloaded,
+        UpstreamError::Protocol(_) => Code::UpstreamProtocol,
+        UpstreamError::Rpc { .. } => Code::UpstreamRpc,
+        UpstreamError::Spawn(_) => Code::UpstreamSpawn,
+        UpstreamError::Meta => Code::UpstreamMeta,
+        UpstreamError::Stale => Code::UpstreamStale,
+        UpstreamError::Status { .. } => Code::UpstreamStatus,
+        UpstreamError::Timeout { .. } => Code::UpstreamTimeout,
+        UpstreamError::TooLarge { .. } => Code::ResponseSize,
+        UpstreamError::WrongId { .. } => Code::UpstreamWrongId,
     }
 }

@@ -11,7 +11,7 @@ use http::StatusCode;
 
 use crate::{
     call::{Answered, Call, Cleared},
-    refusal::{Denial, Refusal},
+    refusal::{Code as Ended, Denial, Refusal},
     settings::Settings,
 };
 
@@ -75,23 +75,7 @@ pub(crate) fn reply(
                 jsonrpc::result(&call.rpc_id, &result(dialect, &notes, bytes, value)),
             )
         }
-        Ok(Cleared::Error { bytes }) => match dialect {
-            Dialect::Compat => {
-                let spoken = Spoken {
-                    status: 502,
-                    code: Code::Compat,
-                    message: UPSTREAM,
-                    error_code: "UPSTREAM_TOOL_ERROR",
-                };
-                (
-                    StatusCode::BAD_GATEWAY,
-                    spoken.body(&call.rpc_id, &call_id, None),
-                )
-            }
-            Dialect::Legacy | Dialect::Modern => {
-                (StatusCode::OK, jsonrpc::error_raw(&call.rpc_id, &bytes))
-            }
-        },
+        Ok(Cleared::Error { bytes }) => tool_error(dialect, &call.rpc_id, &call_id, &bytes),
         Err(refusal) => {
             let spoken = spoken(dialect, &refusal);
             let status =
@@ -110,6 +94,22 @@ pub(crate) fn reply(
             session_id,
             entry_hash,
         },
+    }
+}
+
+/// The upstream's own error: 0.7.1 says only that there was one.
+fn tool_error(dialect: Dialect, id: &Id, call_id: &str, error: &[u8]) -> (StatusCode, Bytes) {
+    match dialect {
+        Dialect::Compat => {
+            let spoken = Spoken {
+                status: 502,
+                code: Code::Compat,
+                message: UPSTREAM,
+                error_code: "UPSTREAM_TOOL_ERROR",
+            };
+            (StatusCode::BAD_GATEWAY, spoken.body(id, call_id, None))
+        }
+        Dialect::Legacy | Dialect::Modern => (StatusCode::OK, jsonrpc::error_raw(id, error)),
     }
 }
 
@@ -225,87 +225,99 @@ impl Spoken {
     }
 }
 
-fn spoken(dialect: Dialect, refusal: &Refusal) -> Spoken {
-    let (status, code, message, error_code) = match refusal {
-        Refusal::Arguments(_) => (
-            400,
-            Code::InvalidParams,
-            "Invalid params: the arguments do not fit the tool's input schema",
-            "INVALID_ARGUMENTS",
-        ),
-        Refusal::Denied(_)
-        | Refusal::Egress(_)
-        | Refusal::ExecutionId
-        | Refusal::InputRequired
-        | Refusal::OutputSchema(_)
-        | Refusal::PolicyRevoked
-        | Refusal::ResponseTooLarge { .. }
-        | Refusal::Sink(_) => (403, Code::PolicyDenied, DENIED, "POLICY_DENY"),
-        Refusal::Hidden | Refusal::UnknownTool => (
-            403,
-            Code::InvalidParams,
-            if dialect == Dialect::Compat {
-                DENIED
-            } else {
-                "Unknown tool"
-            },
-            "TOOL_NOT_IN_CATALOG",
-        ),
-        Refusal::Upstream(_) => (
-            502,
-            Code::UpstreamUnavailable,
-            UPSTREAM,
-            "UPSTREAM_UNAVAILABLE",
-        ),
-        Refusal::Stale => (
-            503,
-            Code::AttestationStale,
-            "attestation_stale",
-            "ATTESTATION_STALE",
-        ),
-        Refusal::Drift(_) | Refusal::Unchecked(_) => {
-            (503, Code::CatalogDrift, "catalog_drift", "CATALOG_DRIFT")
-        }
-        Refusal::Killed(_) => (
-            403,
-            Code::KillSwitchTripped,
-            "Agent identity blocked by the kill switch",
-            "KILL_SWITCH_TRIPPED",
-        ),
-        Refusal::TooManySessions(_) => (
-            429,
-            Code::RateLimited,
-            "Too many open sessions",
-            "SESSION_LIMIT",
-        ),
-        Refusal::Cancelled { .. } | Refusal::Fault(_) => {
-            (500, Code::Internal, "Internal error", "TEE_FAULT")
-        }
-        Refusal::Ledger(_) => (
-            503,
-            Code::Internal,
-            "The audit log cannot be written",
-            "AUDIT_UNAVAILABLE",
-        ),
-    };
-    match dialect {
-        Dialect::Compat if code != Code::InvalidParams || status == 403 => Spoken {
-            status,
-            code: Code::Compat,
-            message,
-            error_code,
-        },
-        Dialect::Compat => Spoken {
+/// What a refusal is called before a dialect is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// HTTP status in the 0.7.1 dialect.
+    pub(crate) status: u16,
+    /// JSON-RPC code for who negotiated; the 0.7.1 dialect has one code for nearly all.
+    pub(crate) code: Code,
+    pub(crate) message: &'static str,
+    /// `error.data.error_code`.
+    pub(crate) error_code: &'static str,
+}
+
+impl Words {
+    const fn new(status: u16, code: Code, message: &'static str, error_code: &'static str) -> Self {
+        Self {
             status,
             code,
             message,
+            error_code,
+        }
+    }
+
+    pub(crate) fn of(ended: Ended) -> Self {
+        match ended {
+            Ended::ArgumentsInvalid => ARGUMENTS,
+            Ended::EgressDenied
+            | Ended::ExecutionIdRefused
+            | Ended::InputRequired
+            | Ended::OutputSchema
+            | Ended::PolicyDeny
+            | Ended::PolicyError
+            | Ended::PolicyKeyRevoked
+            | Ended::ResponseSize
+            | Ended::SinkPolicy => POLICY,
+            Ended::CatalogMiss | Ended::ToolHidden => UNKNOWN,
+            Ended::UpstreamBackOff
+            | Ended::UpstreamClosed
+            | Ended::UpstreamConnect
+            | Ended::UpstreamLost
+            | Ended::UpstreamMeta
+            | Ended::UpstreamNegotiation
+            | Ended::UpstreamOverloaded
+            | Ended::UpstreamProtocol
+            | Ended::UpstreamRpc
+            | Ended::UpstreamSpawn
+            | Ended::UpstreamStale
+            | Ended::UpstreamStatus
+            | Ended::UpstreamTimeout
+            | Ended::UpstreamWrongId => UNAVAILABLE,
+            Ended::AttestationStale => STALE,
+            Ended::CatalogDrift | Ended::CatalogUnchecked => DRIFT,
+            Ended::KillSwitch => KILLED,
+            Ended::SessionLimit => SESSIONS,
+            Ended::Cancelled | Ended::Fault => FAULT,
+            Ended::AuditUnavailable => AUDIT,
+        }
+    }
+
+    /// The JSON-RPC code in the 0.7.1 dialect.
+    pub(crate) fn compat_code(self) -> Code {
+        // 0.7.1 knows bad parameters by their HTTP status too; all else has one code.
+        if self.code == Code::InvalidParams && self.status == 400 {
+            Code::InvalidParams
+        } else {
+            Code::Compat
+        }
+    }
+
+    /// The message for who negotiated.
+    pub(crate) fn message(self) -> &'static str {
+        if self == UNKNOWN {
+            "Unknown tool"
+        } else {
+            self.message
+        }
+    }
+}
+
+fn spoken(dialect: Dialect, refusal: &Refusal) -> Spoken {
+    let words = Words::of(refusal.code());
+    let error_code = words.error_code;
+    match dialect {
+        Dialect::Compat => Spoken {
+            status: words.status,
+            code: words.compat_code(),
+            message: words.message,
             error_code,
         },
         // Whoever negotiated reads the JSON-RPC error; a bare HTTP status would hide it.
         Dialect::Legacy | Dialect::Modern => Spoken {
             status: 200,
-            code,
-            message,
+            code: words.code,
+            message: words.message(),
             error_code,
         },
     }
@@ -333,8 +345,9 @@ fn details(dialect: Dialect, refusal: &Refusal) -> Option<Object> {
         Refusal::Sink(what) if dialect != Dialect::Compat => {
             more.insert("reason", Value::String(what.clone()));
         }
-        Refusal::Ledger(what) => {
-            more.insert("reason", Value::String(what.to_string()));
+        Refusal::Ledger(error) => {
+            // What the system said of the disk is the operator's business.
+            more.insert("reason", Value::from(error.outside()));
         }
         Refusal::Killed(killed) => {
             more.insert("agent_id", Value::String(killed.agent.clone()));
@@ -345,7 +358,6 @@ fn details(dialect: Dialect, refusal: &Refusal) -> Option<Object> {
         | Refusal::InputRequired
         | Refusal::ExecutionId
         | Refusal::PolicyRevoked
-        | Refusal::Unchecked(_)
             if dialect != Dialect::Compat =>
         {
             more.insert("reason", Value::String(refusal.to_string()));
@@ -382,5 +394,48 @@ fn advice(denial: &Denial) -> Option<Value> {
 
 const DENIED: &str = "Request denied by policy";
 const UPSTREAM: &str = "Upstream MCP server error";
+
+const ARGUMENTS: Words = Words::new(
+    400,
+    Code::InvalidParams,
+    "Invalid params: the arguments do not fit the tool's input schema",
+    "INVALID_ARGUMENTS",
+);
+const AUDIT: Words = Words::new(
+    503,
+    Code::Internal,
+    "The audit log cannot be written",
+    "AUDIT_UNAVAILABLE",
+);
+const DRIFT: Words = Words::new(503, Code::CatalogDrift, "catalog_drift", "CATALOG_DRIFT");
+const FAULT: Words = Words::new(500, Code::Internal, "Internal error", "TEE_FAULT");
+const KILLED: Words = Words::new(
+    403,
+    Code::KillSwitchTripped,
+    "Agent identity blocked by the kill switch",
+    "KILL_SWITCH_TRIPPED",
+);
+const POLICY: Words = Words::new(403, Code::PolicyDenied, DENIED, "POLICY_DENY");
+const SESSIONS: Words = Words::new(
+    429,
+    Code::RateLimited,
+    "Too many open sessions",
+    "SESSION_LIMIT",
+);
+const STALE: Words = Words::new(
+    503,
+    Code::AttestationStale,
+    "attestation_stale",
+    "ATTESTATION_STALE",
+);
+const UNAVAILABLE: Words = Words::new(
+    502,
+    Code::UpstreamUnavailable,
+    UPSTREAM,
+    "UPSTREAM_UNAVAILABLE",
+);
+/// To a caller of the 0.7.1 dialect an unknown tool is a denied one.
+const UNKNOWN: Words = Words::new(403, Code::InvalidParams, DENIED, "TOOL_NOT_IN_CATALOG");
+
 /// Members of a result that only the revision 2026-07-28 knows.
 const MODERN_MEMBERS: [&str; 3] = ["resultType", "ttlMs", "cacheScope"];

@@ -139,10 +139,13 @@ impl Parts {
         InForce {
             hash: self.bundle.hash(),
             version: self.bundle.version().to_owned(),
-            signed: self.signer.zip(self.keys.as_ref()).map(|(key, keys)| Signed {
-                key,
-                revoked: keys.revoked_ids(),
-            }),
+            signed: self
+                .signer
+                .zip(self.keys.as_ref())
+                .map(|(key, keys)| Signed {
+                    key,
+                    revoked: keys.revoked_ids(),
+                }),
         }
     }
 

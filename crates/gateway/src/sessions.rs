@@ -1,8 +1,8 @@
 //! Governance sessions: a span of audit and sensitivity, ours, keyed by principal and label.
 //!
 //! A session ends by its caller's wish, by idling, by the operator, or with the gateway. What it
-//! has seen outlives it: the next session of the same principal starts at the same mark, until an
-//! operator resets it.
+//! has seen outlives it: it is the principal's ([`crate::seen`]), and every session of the same
+//! principal sees it, until an operator resets it.
 
 use std::{
     collections::HashMap,
@@ -15,15 +15,14 @@ use std::{
 use cmcp_evidence::Timestamp;
 use cmcp_policy::{
     engine::Principal,
-    sensitivity::Sensitivity,
     session::{SessionState, SessionView},
 };
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    keeper::Noted,
-    ledger::Pending,
-    store::MarkRow,
+    keeper::{Noted, Sealing},
+    ledger::{LedgerError, Pending},
+    seen::Seen,
 };
 
 /// One governance session.
@@ -38,11 +37,13 @@ pub(crate) struct Session {
     pub(crate) label: Option<String>,
     /// The session before this one, of the same principal and label.
     pub(crate) predecessor: Option<String>,
-    state: Mutex<SessionState>,
+    // What this session has seen itself, which even the operator's reset of another leaves.
+    own: Mutex<SessionState>,
+    // What all sessions of the principal have seen.
+    seen: Arc<Seen>,
     // What the session's log has been told of the world around it.
     noted: Mutex<Noted>,
-    // The receipt of the log's first entry, until somebody has waited for it.
-    first: Mutex<Option<Pending>>,
+    first: tokio::sync::Mutex<First>,
     // Listing generation of each upstream that this session's log has declared.
     declared: Mutex<HashMap<u64, u64>>,
     last_call: AtomicI64,
@@ -51,18 +52,29 @@ pub(crate) struct Session {
     in_flight: AtomicUsize,
     idle: Notify,
     closing: AtomicBool,
+    // Somebody is at it now.
+    sealing: AtomicBool,
+    // What is to be sealed, once the last entry is written.
+    ended: Mutex<Option<Sealing>>,
     abort: watch::Sender<bool>,
 }
 
 impl Session {
     /// A copy of what policy may see; no lock is held afterwards.
     pub(crate) fn view(&self) -> SessionView {
-        lock(&self.state).view()
+        let own = lock(&self.own).view();
+        self.seen.view().join(&own)
     }
 
-    /// Changes the state; the state itself only ever rises.
-    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut SessionState) -> T) -> T {
-        change(&mut lock(&self.state))
+    /// Raises what this session and its principal have seen.
+    pub(crate) fn update(&self, change: impl Fn(&mut SessionState)) {
+        change(&mut lock(&self.own));
+        self.seen.update(change);
+    }
+
+    /// What all sessions of the principal have seen.
+    pub(crate) fn seen(&self) -> &Arc<Seen> {
+        &self.seen
     }
 
     /// What the log has been told; entries that go with a change are queued under the lock.
@@ -70,14 +82,19 @@ impl Session {
         lock(&self.noted)
     }
 
-    /// The receipt of the log's first entry, for the first who asks.
-    pub(crate) fn first_entry(&self) -> Option<Pending> {
-        lock(&self.first).take()
+    /// The first entry's fate; whoever asks first waits for it, and all others with it.
+    pub(crate) fn first(&self) -> &tokio::sync::Mutex<First> {
+        &self.first
     }
 
     /// Whether the log must declare `generation` of that upstream before the next dispatch.
     pub(crate) fn declare(&self, link: u64, generation: u64) -> bool {
         lock(&self.declared).insert(link, generation) != Some(generation)
+    }
+
+    /// The declaration could not be written; the next call tries again.
+    pub(crate) fn undeclare(&self, link: u64) {
+        lock(&self.declared).remove(&link);
     }
 
     /// Counts calls of one tool in a row; the count at the moment it becomes suspicious.
@@ -98,15 +115,34 @@ impl Session {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Stops further calls; false when somebody else is closing it already.
+    /// Stops further calls; false when somebody else is closing it at this moment.
     pub(crate) fn start_closing(&self) -> bool {
-        !self.closing.swap(true, Ordering::AcqRel)
+        self.closing.store(true, Ordering::Release);
+        !self.sealing.swap(true, Ordering::AcqRel)
     }
 
-    /// Lets calls in again, after closing failed.
-    pub(crate) fn reopen(&self) {
-        self.abort.send_replace(false);
-        self.closing.store(false, Ordering::Release);
+    /// Closing failed. Calls are let in again, unless the last entry is written already: then only
+    /// the sealing is left to be tried again.
+    pub(crate) fn stop_closing(&self) {
+        if self.ended().is_none() {
+            self.abort.send_replace(false);
+            self.closing.store(false, Ordering::Release);
+        }
+        self.sealing.store(false, Ordering::Release);
+    }
+
+    /// What is to be sealed, once the last entry is written; no entry follows it.
+    pub(crate) fn ended(&self) -> Option<Sealing> {
+        lock(&self.ended).clone()
+    }
+
+    /// The last entry is written.
+    pub(crate) fn end(&self, sealing: Sealing) {
+        *lock(&self.ended) = Some(sealing);
+    }
+
+    fn waits_for_seal(&self) -> bool {
+        !self.sealing.load(Ordering::Acquire) && lock(&self.ended).is_some()
     }
 
     /// Waits until no call is in flight.
@@ -149,6 +185,17 @@ impl Drop for Stay {
     }
 }
 
+/// How far the log's first entry is.
+#[derive(Debug)]
+pub(crate) enum First {
+    /// Not handed over yet.
+    Nobody,
+    /// Queued, and nobody has waited for it.
+    Queued(Pending),
+    /// Written, or refused.
+    Known(Result<(), LedgerError>),
+}
+
 /// What a session is found by.
 type Key = (String, Option<String>);
 
@@ -156,7 +203,7 @@ type Key = (String, Option<String>);
 #[derive(Debug)]
 pub(crate) struct Sessions {
     open: Mutex<Open>,
-    marks: Mutex<HashMap<String, Marked>>,
+    seen: Mutex<HashMap<String, Arc<Seen>>>,
     next_log: AtomicI64,
 }
 
@@ -164,13 +211,6 @@ pub(crate) struct Sessions {
 struct Open {
     by_key: HashMap<Key, Arc<Session>>,
     by_id: HashMap<String, Arc<Session>>,
-}
-
-/// What a principal's sessions have seen.
-#[derive(Clone, Debug)]
-pub(crate) struct Marked {
-    pub(crate) sensitivity: Sensitivity,
-    pub(crate) resets: u64,
 }
 
 /// Why no session could be had.
@@ -183,22 +223,11 @@ pub(crate) enum Full {
 }
 
 impl Sessions {
-    pub(crate) fn new(next_log: i64, marks: Vec<(MarkRow, Sensitivity)>) -> Self {
-        let marks = marks
-            .into_iter()
-            .map(|(row, sensitivity)| {
-                (
-                    row.principal,
-                    Marked {
-                        sensitivity,
-                        resets: row.resets,
-                    },
-                )
-            })
-            .collect();
+    /// With what principals had seen before.
+    pub(crate) fn new(next_log: i64, seen: HashMap<String, Arc<Seen>>) -> Self {
         Self {
             open: Mutex::new(Open::default()),
-            marks: Mutex::new(marks),
+            seen: Mutex::new(seen),
             next_log: AtomicI64::new(next_log),
         }
     }
@@ -212,8 +241,7 @@ impl Sessions {
     /// queues the log's first entry while the table is locked, so that it stays the first.
     pub(crate) fn enter<E>(
         &self,
-        principal: &Arc<Principal>,
-        label: Option<&str>,
+        (principal, label): (&Arc<Principal>, Option<&str>),
         now: Timestamp,
         new: impl FnOnce() -> Result<NewSession, E>,
         open: impl FnOnce(&Session) -> Result<Pending, E>,
@@ -226,7 +254,9 @@ impl Sessions {
             session.in_flight.fetch_add(1, Ordering::AcqRel);
             return Ok(Stay(Arc::clone(session)));
         }
-        table.room(&principal.name).map_err(EnterError::Full)?;
+        table
+            .room(&principal.name, label)
+            .map_err(EnterError::Full)?;
         let new = new().map_err(EnterError::Open)?;
         let session = Arc::new(Session {
             id: new.id,
@@ -234,19 +264,25 @@ impl Sessions {
             principal: Arc::clone(principal),
             label: key.1.clone(),
             predecessor: new.predecessor.or_else(|| previous.map(|p| p.id.clone())),
-            state: Mutex::new(self.initial_state(&principal.name)),
+            own: Mutex::default(),
+            seen: self.seen(&principal.name),
             noted: Mutex::new(new.noted),
-            first: Mutex::default(),
+            first: tokio::sync::Mutex::new(First::Nobody),
             declared: Mutex::default(),
             last_call: AtomicI64::new(now.micros()),
             run: Mutex::default(),
             in_flight: AtomicUsize::new(1),
             idle: Notify::new(),
             closing: AtomicBool::new(false),
+            sealing: AtomicBool::new(false),
+            ended: Mutex::default(),
             abort: watch::Sender::new(false),
         });
         let first = open(&session).map_err(EnterError::Open)?;
-        *lock(&session.first) = Some(first);
+        // Nobody else has the session yet, so the lock is free.
+        if let Ok(mut slot) = session.first.try_lock() {
+            *slot = First::Queued(first);
+        }
         table.by_id.insert(session.id.clone(), Arc::clone(&session));
         table.by_key.insert(key, Arc::clone(&session));
         Ok(Stay(session))
@@ -278,13 +314,16 @@ impl Sessions {
         }
     }
 
-    /// Sessions without a call since `before`.
+    /// Sessions without a call since `before`, and those that ended and are not sealed.
     pub(crate) fn idle_before(&self, before: Timestamp) -> Vec<Arc<Session>> {
         let table = lock(&self.open);
         table
             .by_id
             .values()
-            .filter(|s| !s.is_closing() && s.idle_since().is_some_and(|since| since < before))
+            .filter(|s| {
+                let idle = s.idle_since().is_some_and(|since| since < before);
+                s.waits_for_seal() || (!s.is_closing() && idle)
+            })
             .cloned()
             .collect()
     }
@@ -299,52 +338,12 @@ impl Sessions {
         lock(&self.open).by_id.len()
     }
 
-    /// Raises the principal's mark; the new mark when it rose, to be written with the entry.
-    pub(crate) fn raise_mark(&self, principal: &str, to: &Sensitivity) -> Option<Marked> {
-        let mut marks = lock(&self.marks);
-        match marks.get_mut(principal) {
-            Some(mark) if mark.sensitivity.rank() >= to.rank() => None,
-            Some(mark) => {
-                mark.sensitivity = to.clone();
-                Some(mark.clone())
-            }
-            None if to.rank() == 0 => None,
-            None => {
-                let mark = Marked {
-                    sensitivity: to.clone(),
-                    resets: 0,
-                };
-                marks.insert(principal.to_owned(), mark.clone());
-                Some(mark)
-            }
-        }
-    }
-
-    /// Lowers the principal's mark to `to`: the operator's reset.
-    pub(crate) fn reset_mark(&self, principal: &str, to: Sensitivity) -> Marked {
-        let mut marks = lock(&self.marks);
-        let resets = marks
-            .get(principal)
-            .map_or(0, |m| m.resets)
-            .saturating_add(1);
-        let mark = Marked {
-            sensitivity: to,
-            resets,
-        };
-        marks.insert(principal.to_owned(), mark.clone());
-        mark
-    }
-
-    /// How often the principal's mark was reset.
-    pub(crate) fn mark(&self, principal: &str) -> Option<Marked> {
-        lock(&self.marks).get(principal).cloned()
-    }
-
-    fn initial_state(&self, principal: &str) -> SessionState {
-        match lock(&self.marks).get(principal) {
-            Some(mark) => SessionState::inherit(mark.sensitivity.clone(), mark.resets),
-            None => SessionState::default(),
-        }
+    fn seen(&self, principal: &str) -> Arc<Seen> {
+        let mut seen = lock(&self.seen);
+        let one = seen
+            .entry(principal.to_owned())
+            .or_insert_with(|| Arc::new(Seen::nothing(principal)));
+        Arc::clone(one)
     }
 }
 
@@ -367,9 +366,13 @@ pub(crate) enum EnterError<E> {
 }
 
 impl Open {
-    fn room(&self, principal: &str) -> Result<(), Full> {
+    fn room(&self, principal: &str, label: Option<&str>) -> Result<(), Full> {
         if self.by_id.len() >= MAX_OPEN {
             return Err(Full::Gateway);
+        }
+        // The one without a name of its own takes what is refused to the others.
+        if label.is_none() {
+            return Ok(());
         }
         let own = self
             .by_key

@@ -84,6 +84,15 @@ pub enum Listen {
 }
 
 impl Listen {
+    /// Whether callers without a name of their own are let in.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Authenticated { shared, .. } => shared.is_some(),
+            Self::Local { .. } => true,
+        }
+    }
+
     /// The address to bind.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {

@@ -2,7 +2,7 @@
 //! fails, fails here, before a caller is let in.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
 };
 
@@ -22,6 +22,7 @@ use crate::{
     ledger::{Ledger, LedgerThreads},
     rules::{Parts, Reload, Rulebook, Rules, RulesError},
     said::Said,
+    seen::Seen,
     sessions::Sessions,
     settings::Settings,
     store::{Reader, Store, StoreError},
@@ -50,17 +51,17 @@ pub struct Loaded {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// No evidence could be had.
-    #[error("REPORT_UNAVAILABLE: attestation evidence could not be collected: {0}")]
+    #[error("attestation evidence could not be collected: {0}")]
     Evidence(#[from] CollectError),
     /// The system gave no randomness for the key.
-    #[error("TEE_FAULT: the system gives no randomness")]
+    #[error("the system gives no randomness")]
     Randomness,
     /// The audit database.
-    #[error("AUDIT_STORE_UNAVAILABLE: {0}")]
+    #[error("{0}")]
     Store(String),
     /// A stored log does not hold together.
     #[error(
-        "AUDIT_STORE_UNAVAILABLE: the stored log of session `{session}` does not hold together ({cause}); keep the database as evidence and start with another `audit_db_path`"
+        "the stored log of session `{session}` does not hold together ({cause}); keep the database as evidence and start with another `audit_db_path`"
     )]
     BrokenLog {
         /// The session.
@@ -70,7 +71,7 @@ pub enum StartError {
     },
     /// A mark names a label that configuration does not know any more.
     #[error(
-        "CONFIG_ERROR: principal `{principal}` has reached sensitivity `{label}`, which `sensitivity.vocabulary` does not name any more; put it back"
+        "principal `{principal}` has reached sensitivity `{label}`, which `sensitivity.vocabulary` does not name any more; put it back"
     )]
     UnknownLabel {
         /// The principal.
@@ -79,7 +80,7 @@ pub enum StartError {
         label: String,
     },
     /// An upstream cannot be used as the catalog describes it.
-    #[error("CONFIG_ERROR: server `{name}`: {cause}")]
+    #[error("server `{name}`: {cause}")]
     Upstream {
         /// Its name in the catalog.
         name: String,
@@ -87,25 +88,45 @@ pub enum StartError {
         cause: String,
     },
     /// Catalog and policy cannot come into force together.
-    #[error("CONFIG_ERROR: {0}; take the tool out of the catalog, or have its server corrected")]
+    #[error("{0}; take the tool out of the catalog, or have its server corrected")]
     Rules(String),
     /// A signing key is pinned, and the bundle is not signed by it.
-    #[error("POLICY_SIGNATURE_INVALID: {0}")]
+    #[error("{0}")]
     Signature(BundleSignatureError),
     /// The key that signed the bundle is revoked.
-    #[error("POLICY_SIGNING_KEY_REVOKED: {0}")]
+    #[error("{0}")]
     Revoked(BundleSignatureError),
     /// No bundle could ever replace this one.
-    #[error("CONFIG_ERROR: {0}")]
+    #[error("{0}")]
     Version(#[from] VersionError),
     /// Newer bundles are looked for, and nobody is known who could sign one.
     #[error(
-        "CONFIG_ERROR: newer policy bundles are looked for, and no key is pinned that may sign them; pin one"
+        "newer policy bundles are looked for, and no key is pinned that may sign them; pin one"
     )]
     ReloadUnsigned,
     /// Allowed hosts or origins cannot be read.
-    #[error("CONFIG_ERROR: {0}")]
+    #[error("{0}")]
     Hosts(String),
+}
+
+impl StartError {
+    /// The code under which scripts know it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Evidence(_) => "ATTESTATION_REPORT_UNAVAILABLE",
+            Self::Randomness => "TEE_FAULT",
+            Self::Store(_) | Self::BrokenLog { .. } => "AUDIT_STORE_UNAVAILABLE",
+            Self::Signature(_) => "POLICY_SIGNATURE_INVALID",
+            Self::Revoked(_) => "POLICY_SIGNING_KEY_REVOKED",
+            Self::UnknownLabel { .. }
+            | Self::Upstream { .. }
+            | Self::Rules(_)
+            | Self::Version(_)
+            | Self::ReloadUnsigned
+            | Self::Hosts(_) => "CONFIG_ERROR",
+        }
+    }
 }
 
 /// A gateway that may serve.
@@ -215,10 +236,7 @@ pub async fn prepare(
 }
 
 /// The rules that the gateway starts with.
-fn rulebook(
-    loaded: Loaded,
-    settings: &Settings,
-) -> Result<(Rulebook, Option<Reload>), StartError> {
+fn rulebook(loaded: Loaded, settings: &Settings) -> Result<(Rulebook, Option<Reload>), StartError> {
     let Loaded {
         catalog,
         policy,
@@ -272,24 +290,23 @@ impl Database {
     fn open(settings: &Settings, clock: &Clock) -> Result<Self, StartError> {
         let store = Store::open(&settings.database)?;
         let reader = Arc::new(Reader::open(&settings.database)?);
-        let mut marks = Vec::new();
+        let mut seen = HashMap::new();
         for row in reader.marks()? {
-            let sensitivity = settings.vocabulary.sensitivity(&row.sensitivity);
-            let Some(sensitivity) = sensitivity else {
-                let (principal, label) = (row.principal, row.sensitivity);
-                return Err(StartError::UnknownLabel { principal, label });
-            };
-            marks.push((row, sensitivity));
+            let one = Seen::restore(&row, &settings.vocabulary).ok_or_else(|| {
+                let (principal, label) = (row.principal.clone(), row.sensitivity.clone());
+                StartError::UnknownLabel { principal, label }
+            })?;
+            seen.insert(row.principal, Arc::new(one));
         }
         let next_log = store.next_log_key()?;
-        let orphans = crate::recovery::find(&reader)?;
+        let orphans = crate::recovery::find(&reader, &settings.vocabulary)?;
         let chains = orphans
             .iter()
             .map(|orphan| (orphan.log.key, orphan.chain.clone()))
             .collect();
         let (ledger, threads) = Ledger::start(store, chains, clock.clone())?;
         let blocked = reader.blocks()?;
-        let sessions = Sessions::new(next_log, marks);
+        let sessions = Sessions::new(next_log, seen);
         Ok(Self {
             ledger,
             threads,

@@ -10,10 +10,13 @@ mod schema;
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use rusqlite::{Connection, ErrorCode, params};
+
+use crate::seen::Mark;
 
 pub(crate) use reader::{LogRow, MarkRow, Reader, StoredSeal};
 
@@ -95,11 +98,7 @@ pub(crate) enum Row<'a> {
         salts: Option<&'a [u8; 64]>,
     },
     /// The highest sensitivity a principal has reached.
-    Mark {
-        principal: &'a str,
-        sensitivity: &'a str,
-        resets: u64,
-    },
+    Mark(&'a Mark),
     /// A log's records, made when it was closed.
     Seal {
         log: i64,
@@ -142,7 +141,10 @@ pub(crate) struct Seal {
 impl Store {
     /// Opens or creates the database at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let path = &real(path);
         let lock = lock(path)?;
+        // What SQLite puts beside the database gets its mode.
+        own(path)?;
         let connection = Connection::open(path).map_err(|e| read_error(path, &e))?;
         schema::prepare(&connection, path)?;
         sync_folder(path)?;
@@ -227,45 +229,8 @@ fn insert(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<()> {
                 body,
                 salts.map(<[u8; 64]>::as_slice)
             ])?,
-        Row::Mark {
-            principal,
-            sensitivity,
-            resets,
-        } => connection
-            .prepare_cached(
-                "INSERT INTO marks (principal, sensitivity, resets) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (principal) DO UPDATE SET sensitivity = ?2, resets = ?3",
-            )?
-            .execute(params![
-                principal,
-                sensitivity,
-                i64::try_from(*resets).unwrap_or(i64::MAX)
-            ])?,
-        Row::Seal { log, closed, seal } => {
-            let Seal {
-                record,
-                claim,
-                checkpoint,
-                key,
-                signature,
-                bundle_signature,
-            } = seal;
-            connection
-                .prepare_cached(
-                    "UPDATE logs SET closed = ?2, record = ?3, claim = ?4, checkpoint = ?5,
-                     signer = ?6, signature = ?7, bundle_signature = ?8 WHERE key = ?1",
-                )?
-                .execute(params![
-                    log,
-                    closed,
-                    record,
-                    claim,
-                    checkpoint,
-                    key,
-                    signature,
-                    bundle_signature
-                ])?
-        }
+        Row::Mark(mark) => insert_mark(connection, mark)?,
+        Row::Seal { log, closed, seal } => write_seal(connection, (*log, *closed), seal)?,
         Row::Block {
             principal,
             since,
@@ -286,6 +251,63 @@ fn insert(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
+fn insert_mark(connection: &Connection, mark: &Mark) -> rusqlite::Result<usize> {
+    let Mark {
+        principal,
+        version,
+        sensitivity,
+        resets,
+        seen,
+    } = mark;
+    let count = |number: &u64| i64::try_from(*number).unwrap_or(i64::MAX);
+    // Entries of one principal may be written in another order than they were made.
+    connection
+        .prepare_cached(
+            "INSERT INTO marks (principal, version, sensitivity, resets, seen)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (principal) DO UPDATE
+             SET version = ?2, sensitivity = ?3, resets = ?4, seen = ?5
+             WHERE excluded.version > marks.version",
+        )?
+        .execute(params![
+            principal,
+            count(version),
+            sensitivity,
+            count(resets),
+            seen
+        ])
+}
+
+fn write_seal(
+    connection: &Connection,
+    (log, closed): (i64, i64),
+    seal: &Seal,
+) -> rusqlite::Result<usize> {
+    let Seal {
+        record,
+        claim,
+        checkpoint,
+        key,
+        signature,
+        bundle_signature,
+    } = seal;
+    connection
+        .prepare_cached(
+            "UPDATE logs SET closed = ?2, record = ?3, claim = ?4, checkpoint = ?5,
+             signer = ?6, signature = ?7, bundle_signature = ?8 WHERE key = ?1",
+        )?
+        .execute(params![
+            log,
+            closed,
+            record,
+            claim,
+            checkpoint,
+            key,
+            signature,
+            bundle_signature
+        ])
+}
+
 /// Where an entry stands in the one tree of all entries; `None` past the last place of its log.
 fn place(log: i64, seq: u64) -> Option<i64> {
     let seq = i64::try_from(seq).ok().filter(|seq| *seq < PER_LOG)?;
@@ -295,15 +317,34 @@ fn place(log: i64, seq: u64) -> Option<i64> {
 /// Places of one log, which bounds its entries; logs are bounded by 2^32.
 const PER_LOG: i64 = 1 << 31;
 
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.to_owned().into_os_string();
-    name.push(".lock");
-    let file = OpenOptions::new()
+/// The file behind links: whoever reaches a database by another name finds the same lock and the
+/// same write-ahead log.
+fn real(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        // A folder that is not there is named as it was written, by whatever fails next.
+        _ => path.to_owned(),
+    }
+}
+
+/// A file that nobody else may read when it is new: salts let anybody confirm a guess.
+fn own(path: &Path) -> Result<File, StoreError> {
+    OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(&name)
-        .map_err(|e| StoreError::ReadOnly(format!("`{}`: {e}", Path::new(&name).display())))?;
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| StoreError::ReadOnly(format!("`{}`: {e}", path.display())))
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.to_owned().into_os_string();
+    name.push(".lock");
+    let file = own(Path::new(&name))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),

@@ -12,6 +12,14 @@ use std::{
 
 use crate::{call::Cleared, refusal::Refusal};
 
+/// What is measured when it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gauges {
+    pub(crate) open_sessions: usize,
+    /// 1 when the audit log has stopped.
+    pub(crate) audit_log_failed: u64,
+}
+
 /// The gateway's counters.
 #[derive(Debug, Default)]
 pub(crate) struct Telemetry {
@@ -32,7 +40,7 @@ impl Telemetry {
         let word = match outcome {
             Ok(Cleared::Result { .. }) => "allowed",
             Ok(Cleared::Error { .. }) => "upstream_error",
-            Err(refusal) => refusal.code(),
+            Err(refusal) => refusal.code().as_str(),
         };
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let count = outcomes.entry(word).or_default();
@@ -73,14 +81,16 @@ impl Telemetry {
     }
 
     /// The text of `/metrics`.
-    pub(crate) fn render(&self, open_sessions: usize, log_failed: bool) -> String {
+    pub(crate) fn render(&self, gauges: Gauges) -> String {
         let mut text = String::new();
         // Writing to a `String` cannot fail.
-        let _ = self.render_to(&mut text, open_sessions, log_failed);
+        let _ = self
+            .render_calls(&mut text)
+            .and_then(|()| self.render_others(&mut text, gauges));
         text
     }
 
-    fn render_to(&self, out: &mut String, open: usize, failed: bool) -> std::fmt::Result {
+    fn render_calls(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "# HELP cmcp_calls_total Calls by how they ended.")?;
         writeln!(out, "# TYPE cmcp_calls_total counter")?;
         let outcomes = self
@@ -108,7 +118,10 @@ impl Telemetry {
             "cmcp_call_seconds_sum {}",
             seconds(self.sum_micros.load(Ordering::Relaxed))
         )?;
-        writeln!(out, "cmcp_call_seconds_count {count}")?;
+        writeln!(out, "cmcp_call_seconds_count {count}")
+    }
+
+    fn render_others(&self, out: &mut String, gauges: Gauges) -> std::fmt::Result {
         let counters = [
             (
                 "cmcp_requests_refused_total",
@@ -136,21 +149,20 @@ impl Telemetry {
                 &self.sealed,
             ),
         ];
-        let counters = counters.map(|(name, help, count)| {
-            (name, "counter", help, count.load(Ordering::Relaxed))
-        });
+        let counters = counters
+            .map(|(name, help, count)| (name, "counter", help, count.load(Ordering::Relaxed)));
         let gauges = [
             (
                 "cmcp_sessions_open",
                 "gauge",
                 "Open governance sessions.",
-                u64::try_from(open).unwrap_or(u64::MAX),
+                u64::try_from(gauges.open_sessions).unwrap_or(u64::MAX),
             ),
             (
                 "cmcp_audit_log_failed",
                 "gauge",
                 "1 when the audit log has stopped.",
-                u64::from(failed),
+                gauges.audit_log_failed,
             ),
         ];
         for (name, kind, help, value) in counters.into_iter().chain(gauges) {

@@ -18,6 +18,7 @@ use cmcp_evidence::{
     Attester, CollectError, Evidence, Platform, ReportData, Sha256Digest, SigningKey, Timestamp,
 };
 use cmcp_json::{Limits, Object, Value};
+use cmcp_mcp::upstream::Server;
 use cmcp_policy::{
     Compat,
     bundle::{PolicyBundle, SigningKeys},
@@ -34,7 +35,11 @@ use hyper_util::service::TowerToHyperService;
 use crate::{
     BundleFiles, BundleSource, Clock, DriftPolicy, Hosts, Launcher, Listen, Loaded, PrincipalEntry,
     RecordPer, Reload, Settings, Spawning, StalenessPolicy, TokenHash, edge,
-    ledger::LedgerThreads, prepare, startup::Gateway,
+    ledger::LedgerThreads,
+    prepare,
+    rules::{Parts, Rulebook, Rules},
+    startup::Gateway,
+    upstream::Link,
 };
 
 /// A gateway and everything around it.
@@ -95,19 +100,7 @@ impl World {
             None => (None, bundle("1.0", policy, None)),
         };
         let parsed = PolicyBundle::parse(&files, Compat::Off).unwrap();
-        let principals: Vec<Principal> = settings
-            .principals
-            .iter()
-            .map(|entry| entry.principal.clone())
-            .collect();
-        let (engine, _) = Engine::load(EngineInput {
-            bundle: &parsed,
-            catalog: &catalog,
-            principals: &principals,
-            vocabulary: &settings.vocabulary,
-            compat: settings.compat,
-        })
-        .unwrap();
+        let engine = engine(&parsed, &catalog, &settings);
         let files = Arc::new(Mutex::new(Ok(files)));
         let read = Arc::clone(&files);
         let reload = keys.is_some().then(|| Reload {
@@ -144,6 +137,20 @@ impl World {
             _threads: ready.threads,
             _folder: folder,
         }
+    }
+
+    /// A gateway that permits everything, before a server that is no more than what it is asked.
+    pub(crate) async fn before(server: Arc<dyn Server>) -> Self {
+        let mut world = Self::new(|_| {}).await;
+        let gateway = Arc::get_mut(&mut world.gateway).unwrap();
+        let catalog = catalog(&world.upstream.url);
+        let bundle = PolicyBundle::parse(&bundle("1.0", ALL, None), Compat::Off).unwrap();
+        let engine = engine(&bundle, &catalog, &gateway.settings);
+        let link = Link::new(0, catalog.servers()[0].clone(), server);
+        let parts = Parts::new(catalog, bundle, None, vec![Arc::new(link)]).unwrap();
+        let rules = Rules::first(&parts, engine, &gateway.settings).unwrap();
+        gateway.rulebook = Rulebook::new(rules, parts);
+        world
     }
 
     /// Time goes on by so many seconds.
@@ -185,7 +192,9 @@ impl World {
             r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{{}}}}}}"#
         );
         let (_, answer) = self.request("POST /mcp", ALICE, body).await;
-        let code = answer.get("error").and_then(|e| e.get("data")?.get("error_code"));
+        let code = answer
+            .get("error")
+            .and_then(|e| e.get("data")?.get("error_code"));
         match (answer.get("result"), code.and_then(Value::as_str)) {
             (Some(_), _) => "ok".to_owned(),
             (None, Some(code)) => code.to_owned(),
@@ -222,7 +231,11 @@ impl World {
             entries.push(cmcp_json::parse(bytes, &Limits::DOCUMENT).unwrap());
             Ok::<(), ()>(())
         };
-        self.gateway.reader.entries(log, &mut take).unwrap().unwrap();
+        self.gateway
+            .reader
+            .entries(log, &mut take)
+            .unwrap()
+            .unwrap();
         entries
     }
 
@@ -287,7 +300,9 @@ async fn answer(State(behind): State<Behind>, body: Bytes) -> Response {
         }
         _ => r#""error":{"code":-32601,"message":"Method not found"}"#.to_owned(),
     };
-    let mut response = Response::new(Body::from(format!(r#"{{"jsonrpc":"2.0","id":{id},{member}}}"#)));
+    let mut response = Response::new(Body::from(format!(
+        r#"{{"jsonrpc":"2.0","id":{id},{member}}}"#
+    )));
     let kind = http::HeaderValue::from_static("application/json");
     response.headers_mut().insert("content-type", kind);
     response
@@ -301,6 +316,20 @@ pub(crate) fn definition(name: &str) -> Value {
         ("inputSchema", Object::from([("type", "object")]).into()),
     ])
     .into()
+}
+
+fn engine(bundle: &PolicyBundle, catalog: &Catalog, settings: &Settings) -> Engine {
+    let principals = settings.principals.iter();
+    let principals: Vec<Principal> = principals.map(|entry| entry.principal.clone()).collect();
+    let (engine, _) = Engine::load(EngineInput {
+        bundle,
+        catalog,
+        principals: &principals,
+        vocabulary: &settings.vocabulary,
+        compat: settings.compat,
+    })
+    .unwrap();
+    engine
 }
 
 fn catalog(url: &str) -> Catalog {

@@ -89,8 +89,13 @@ pub(crate) struct Offered {
 pub(crate) enum Found {
     /// As approved.
     Same,
-    /// Differs; the digest of what is offered now, none when it cannot be hashed.
-    Changed(Option<Sha256Digest>),
+    /// Differs.
+    Changed {
+        /// The digest of what is offered now; none when it cannot be hashed.
+        now: Option<Sha256Digest>,
+        /// Where it differs, and how; never what stands there.
+        places: Vec<String>,
+    },
     /// Not offered any more.
     Missing,
     /// Offered twice under one name.
@@ -118,6 +123,8 @@ pub(crate) struct Drift {
     pub(crate) approved: Sha256Digest,
     /// Digest of what is offered, where there is one.
     pub(crate) offered: Option<Sha256Digest>,
+    /// Where what is offered differs, and how.
+    pub(crate) places: Vec<String>,
     how: &'static str,
 }
 
@@ -150,12 +157,7 @@ impl Upstreams {
 
     /// Those of the next rules. What a server was seen to offer still holds where the catalog asks
     /// the same tools of it.
-    pub(crate) fn next(
-        &self,
-        old: &Catalog,
-        links: &[Arc<Link>],
-        new: &Catalog,
-    ) -> Option<Self> {
+    pub(crate) fn next(&self, old: &Catalog, links: &[Arc<Link>], new: &Catalog) -> Option<Self> {
         let next = Self::new(links, new, self.drift_policy)?;
         for (index, (before, after)) in self.list.iter().zip(&next.list).enumerate() {
             if Arc::ptr_eq(&before.link, &after.link) && asked(old, index) == asked(new, index) {
@@ -190,22 +192,24 @@ impl Upstreams {
                 Err(error) => return Err(Refusal::Unchecked(error.to_string())),
             },
         };
-        let (how, now) = match offered.found(&tool.upstream_name) {
+        let (how, now, places) = match offered.found(&tool.upstream_name) {
             Found::Same => return Ok(upstream.checked(offered, None)),
-            Found::Changed(Some(now)) => ("changed", Some(now)),
-            Found::Changed(None) => ("the offered definition cannot be hashed", None),
-            Found::Missing => ("not offered any more", None),
-            Found::Twice => ("offered twice under one name", None),
+            Found::Changed { now, places } => {
+                ("the offered definition cannot be hashed", now, places)
+            }
+            Found::Missing => ("not offered any more", None, Vec::new()),
+            Found::Twice => ("offered twice under one name", None, Vec::new()),
         };
         let drift = Drift {
             server: upstream.link.spec.name.clone(),
             tool: tool.name.clone(),
             approved: tool.digest,
             offered: now,
+            places,
             how,
         };
         match self.drift_policy {
-            DriftPolicy::FailClosed => Err(Refusal::Drift(drift)),
+            DriftPolicy::FailClosed => Err(Refusal::Drift(Box::new(drift))),
             DriftPolicy::WarnOnly => Ok(upstream.checked(offered, Some(drift))),
         }
     }
@@ -221,10 +225,7 @@ impl Upstreams {
             .server
             .call(call)
             .await
-            .map_err(|error| match error {
-                UpstreamError::TooLarge { limit } => Refusal::ResponseTooLarge { limit },
-                error => Refusal::Upstream(error),
-            })
+            .map_err(Refusal::of_upstream)
     }
 
     /// Lists again every upstream that was used since the last time, so that a change is seen
@@ -346,13 +347,26 @@ fn compare(tool: &Approved, listing: &Listing) -> Found {
         (Some(_), Some(_)) => Found::Twice,
         (Some(one), None) => match tool.offered_digest(one) {
             Ok(digest) if digest == tool.digest => Found::Same,
-            Ok(digest) => Found::Changed(Some(digest)),
-            Err(_) => Found::Changed(None),
+            digest => Found::Changed {
+                now: digest.ok(),
+                places: places(tool, one),
+            },
         },
     }
+}
+
+fn places(tool: &Approved, offered: &cmcp_json::Value) -> Vec<String> {
+    let differences = tool.differences(offered);
+    differences
+        .iter()
+        .map(|place| format!("{} {}", place.change, place.pointer))
+        .collect()
 }
 
 /// A listing older than this is taken again before the next call.
 const MAX_AGE: Duration = Duration::from_secs(60);
 /// Used upstreams are listed again this often, so that calls rarely wait for it.
 pub(crate) const RECHECK_EVERY: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,11 @@
 
 use axum::response::Response;
 use cmcp_json::{Limits, Object, Value};
-use http::StatusCode;
 
-use crate::edge;
+use crate::edge::Fault;
 
 pub(super) fn object(body: &[u8]) -> Result<Object, Response> {
-    let refuse = |text: &str| edge::error(StatusCode::BAD_REQUEST, "PARSE_ERROR", text);
+    let refuse = |text: &str| Fault::Parse.response(text);
     match cmcp_json::parse(body, &Limits::REQUEST) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(refuse("the body must be a JSON object")),
@@ -20,23 +19,21 @@ pub(super) fn required(body: &Object, name: &str) -> Result<String, Response> {
         None => Err(missing(name)),
         Some(value) => match value.as_str().map(str::trim) {
             Some(text) if !text.is_empty() && text.len() <= TEXT => Ok(text.to_owned()),
-            Some(_) | None => Err(edge::error(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "INVALID_FIELD",
-                &format!("`{name}` must be a non-empty string of at most {TEXT} bytes"),
-            )),
+            Some(_) | None => Err(invalid(&format!(
+                "`{name}` must be a non-empty string of at most {TEXT} bytes"
+            ))),
         },
     }
 }
 
 pub(super) fn missing(name: &str) -> Response {
     let text = format!("`{name}` is missing");
-    edge::error(StatusCode::UNPROCESSABLE_ENTITY, "MISSING_FIELD", &text)
+    Fault::FieldMissing.response(&text)
 }
 
 /// A member that is there and cannot be what it is.
 pub(super) fn invalid(text: &str) -> Response {
-    edge::error(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_FIELD", text)
+    Fault::FieldInvalid.response(text)
 }
 
 /// Refuses members that nothing reads: a misspelt one would silently not count.

@@ -13,7 +13,7 @@ use http::StatusCode;
 
 use super::body::{invalid, missing, object, only, required};
 use crate::{
-    edge::{self, Operator},
+    edge::{self, Fault, Operator},
     rules::{ExceptionError, Wanted},
     startup::Gateway,
 };
@@ -32,24 +32,26 @@ pub(crate) async fn exception(
     let allowing = tokio::spawn(async move { gateway.allow(wanted).await });
     match allowing.await {
         Ok(Ok(exception)) => {
-            let tools = exception.tools.iter().map(|tool| Value::from(tool.as_str()));
+            let tools = exception
+                .tools
+                .iter()
+                .map(|tool| Value::from(tool.as_str()));
             edge::json(
                 StatusCode::CREATED,
                 Object::from([
                     ("status", Value::from("ok")),
                     ("added_tools", Value::Array(tools.collect())),
                     ("reason", Value::from(exception.reason.as_str())),
-                    ("authorized_by", Value::from(exception.authorized_by.as_str())),
+                    (
+                        "authorized_by",
+                        Value::from(exception.authorized_by.as_str()),
+                    ),
                     ("expires_at", Value::from(exception.expires.rfc3339())),
                 ]),
             )
         }
         Ok(Err(error)) => refused(&error),
-        Err(_) => edge::error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL_ERROR",
-            "the exception was not made",
-        ),
+        Err(_) => Fault::Internal.response("the exception was not made"),
     }
 }
 
@@ -82,7 +84,9 @@ fn read(body: &[u8], compat: Compat) -> Result<Wanted, Response> {
 }
 
 fn tools(body: &Object) -> Result<Vec<String>, Response> {
-    let value = body.get("tool_names").ok_or_else(|| missing("tool_names"))?;
+    let value = body
+        .get("tool_names")
+        .ok_or_else(|| missing("tool_names"))?;
     let names: Option<Vec<String>> = value
         .as_array()
         .unwrap_or_default()
@@ -106,14 +110,19 @@ fn server(body: &Object, compat: Compat) -> Result<ServerSpec, Response> {
             return Err(missing(&format!("server_identity.{name}")));
         }
     }
-    if !identity.contains_key("transport") {
-        identity.insert("transport", "streamable-http");
+    match identity.get("transport") {
+        None => drop(identity.insert("transport", "streamable-http")),
+        Some(word) if word.as_str() == Some("stdio") => {
+            return Err(refused(&ExceptionError::Process));
+        }
+        Some(_) => {}
     }
     ServerSpec::parse_identity(&Value::Object(identity), compat).map_err(|errors| {
-        let absent = errors.iter().find_map(|error| match &error.kind {
-            CatalogErrorKind::Missing(name) => Some(*name),
-            #[expect(clippy::wildcard_enum_match_arm, reason = "only one kind has an answer of its own")]
-            _ => None,
+        let absent = errors.iter().find_map(|error| {
+            if let CatalogErrorKind::Missing(name) = &error.kind {
+                return Some(*name);
+            }
+            None
         });
         match absent {
             Some(name) => missing(&format!("server_identity.{name}")),

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{
@@ -15,7 +16,13 @@ use cmcp_json::{Object, Value};
 use cmcp_record::export::{CompatExport, SignedCheckpoint, WriteError, Writer};
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::{
+    runtime::Handle,
+    sync::{
+        Semaphore, SemaphorePermit,
+        mpsc::{self, error::SendTimeoutError},
+    },
+};
 
 use super::{Asker, find_log, read};
 use crate::{
@@ -80,6 +87,10 @@ pub(crate) async fn export(
         Ok(seal) => seal,
         Err(response) => return response,
     };
+    let Ok(place) = PLACES.try_acquire() else {
+        let text = "too many logs are being exported; try again in a while";
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, text);
+    };
     // The first piece is waited for: a log that does not read back at all is an error, not an
     // empty success. Later failures break the stream off without its signature.
     let (pipe, mut pieces) = mpsc::channel(PIECES);
@@ -88,11 +99,12 @@ pub(crate) async fn export(
         log,
         seal,
         format,
+        _place: place,
     };
-    tokio::task::spawn_blocking(move || job.run(Pipe::new(pipe)));
+    tokio::task::spawn_blocking(move || job.run(Pipe::new(pipe, PATIENCE)));
     match pieces.recv().await {
-        Some(Ok(first)) => stream(first, pieces),
-        Some(Err(_)) | None => refuse(
+        Some(Piece::Bytes(first)) => stream(first, pieces),
+        Some(Piece::End) | None => refuse(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the stored log is broken",
         ),
@@ -104,18 +116,17 @@ struct Job {
     log: LogRow,
     seal: Option<StoredSeal>,
     format: Format,
+    _place: SemaphorePermit<'static>,
 }
 
 impl Job {
     fn run(self, pipe: Pipe) {
-        let failed = pipe.sender.clone();
         let done = match self.format {
             Format::Cmcp => self.ours(pipe),
             Format::Compat => self.compat(pipe),
         };
         if let Err(error) = done {
             tracing::error!(session = %self.log.id, %error, "an export broke off");
-            let _ = failed.blocking_send(Err(io::Error::other("the export broke off")));
         }
     }
 
@@ -130,7 +141,7 @@ impl Job {
                 .checkpoint(self.gateway.clock.now())
                 .sign(&self.gateway.key),
         };
-        writer.finish(&checkpoint)?;
+        writer.finish(&checkpoint)?.end()?;
         Ok(())
     }
 
@@ -143,7 +154,7 @@ impl Job {
             Some(seal) => seal.bundle_signature().ok_or(ExportError::Seal)?,
             None => self.gateway.key.sign(writer.digest().as_bytes()),
         };
-        writer.finish(&signature)?;
+        writer.finish(&signature)?.end()?;
         Ok(())
     }
 }
@@ -160,20 +171,42 @@ enum ExportError {
     Seal,
 }
 
-type Piece = Result<Bytes, io::Error>;
+/// What goes from the store to the client. A stream without its end broke off.
+#[derive(Debug)]
+enum Piece {
+    Bytes(Bytes),
+    End,
+}
 
-/// A writer that hands pieces to the response's stream, and waits while the client reads slowly.
+/// A writer that hands pieces to the response's stream, and waits while the client reads slowly, but
+/// not for one that does not read at all.
 struct Pipe {
     sender: mpsc::Sender<Piece>,
     buffer: Vec<u8>,
+    patience: Duration,
 }
 
 impl Pipe {
-    fn new(sender: mpsc::Sender<Piece>) -> Self {
+    fn new(sender: mpsc::Sender<Piece>, patience: Duration) -> Self {
         Self {
             sender,
             buffer: Vec::with_capacity(PIECE_BYTES),
+            patience,
         }
+    }
+
+    fn send(&self, piece: Piece) -> io::Result<()> {
+        let sent = self.sender.send_timeout(piece, self.patience);
+        Handle::current()
+            .block_on(sent)
+            .map_err(|error| match error {
+                SendTimeoutError::Closed(_) => io::ErrorKind::BrokenPipe.into(),
+                SendTimeoutError::Timeout(_) => io::ErrorKind::TimedOut.into(),
+            })
+    }
+
+    fn end(&self) -> io::Result<()> {
+        self.send(Piece::End)
     }
 }
 
@@ -191,15 +224,18 @@ impl Write for Pipe {
         if piece.is_empty() {
             return Ok(());
         }
-        self.sender
-            .blocking_send(Ok(Bytes::from(piece)))
-            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+        self.send(Piece::Bytes(Bytes::from(piece)))
     }
 }
 
 fn stream(first: Bytes, pieces: mpsc::Receiver<Piece>) -> Response {
-    let rest = futures_util::stream::unfold(pieces, |mut pieces| async move {
-        pieces.recv().await.map(|piece| (piece, pieces))
+    let rest = futures_util::stream::unfold(Some(pieces), |pieces| async move {
+        let mut pieces = pieces?;
+        match pieces.recv().await {
+            Some(Piece::Bytes(piece)) => Some((Ok(piece), Some(pieces))),
+            Some(Piece::End) => None,
+            None => Some((Err(io::Error::other("the export broke off")), None)),
+        }
     });
     let all = futures_util::StreamExt::chain(
         futures_util::stream::once(async move { Ok::<Bytes, io::Error>(first) }),
@@ -223,3 +259,10 @@ fn refuse(status: StatusCode, text: &str) -> Response {
 const PIECES: usize = 4;
 /// Bytes of one piece.
 const PIECE_BYTES: usize = 64 * 1024;
+/// Exports that may be under way; each has a thread of those that all other reading needs too.
+static PLACES: Semaphore = Semaphore::const_new(32);
+/// How long a client may take for one piece.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

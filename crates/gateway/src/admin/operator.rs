@@ -16,8 +16,9 @@ use super::{
     body::{missing, object, required},
 };
 use crate::{
-    edge::{self, Operator},
+    edge::{self, Fault, Operator},
     keeper::CloseError,
+    killswitch::Stop,
     startup::Gateway,
 };
 
@@ -35,11 +36,7 @@ pub(crate) async fn close(
     match closing.await {
         Ok(Ok(claim)) => edge::bytes(StatusCode::OK, Bytes::from(claim)),
         Ok(Err(error)) => not_closed(&error),
-        Err(_) => edge::error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL_ERROR",
-            "closing failed",
-        ),
+        Err(_) => Fault::Internal.response("closing failed"),
     }
 }
 
@@ -74,11 +71,7 @@ pub(crate) async fn reset(
             ]),
         ),
         Ok(Err(error)) => not_closed(&error),
-        Err(_) => edge::error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL_ERROR",
-            "the reset failed",
-        ),
+        Err(_) => Fault::Internal.response("the reset failed"),
     }
 }
 
@@ -93,12 +86,9 @@ pub(crate) async fn trip(
         Err(response) => return response,
     };
     // First the stop, then its record: from here on no further call of the agent is let in.
-    if !gateway.kill_switch.trip(&order.agent) {
-        return edge::error(
-            StatusCode::CONFLICT,
-            "KILL_SWITCH_TRIPPED",
-            "this agent is blocked already",
-        );
+    // An order that could not be stored is carried out again when it is repeated.
+    if gateway.kill_switch.trip(&order.agent) == Some(Stop::Stored) {
+        return Fault::AlreadyBlocked.response(Fault::AlreadyBlocked.meaning());
     }
     let tripping = tokio::spawn(async move {
         let claim = gateway
@@ -120,13 +110,10 @@ pub(crate) async fn trip(
                 ]),
             )
         }
-        // The principal stays blocked: a stop that could not be recorded is still a stop.
+        // The principal stays blocked: a stop that could not be recorded is still a stop, and can be
+        // ordered again.
         Ok((_, Err(error))) => not_closed(&error),
-        Err(_) => edge::error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL_ERROR",
-            "blocked, but its sessions were not closed",
-        ),
+        Err(_) => Fault::Internal.response("blocked, but its sessions were not closed"),
     }
 }
 
@@ -141,11 +128,7 @@ pub(crate) async fn unblock(
         Err(response) => return response,
     };
     if !gateway.kill_switch.blocks(&order.agent) {
-        return edge::error(
-            StatusCode::NOT_FOUND,
-            "NOT_BLOCKED",
-            "this agent is not blocked",
-        );
+        return Fault::NotBlocked.response(Fault::NotBlocked.meaning());
     }
     if let Err(error) = gateway.ledger.block(order.agent.clone(), None).await {
         return not_closed(&error.into());
@@ -182,11 +165,14 @@ impl Order {
         let authorized_by = required(&body, "authorized_by")?;
         let agent = match body.get("agent_id") {
             Some(_) => required(&body, "agent_id")?,
-            // With one principal there is no question whom the order concerns.
-            None => match gateway.principals.as_slice() {
-                [] => gateway.anonymous.name.clone(),
-                [only] => only.name.clone(),
-                [_, ..] => return Err(missing("agent_id")),
+            // With one kind of caller there is no question whom the order concerns.
+            None => match (
+                gateway.principals.as_slice(),
+                gateway.settings.listen.is_shared(),
+            ) {
+                ([], _) => gateway.anonymous.name.clone(),
+                ([only], false) => only.name.clone(),
+                ([_], true) | ([_, _, ..], _) => return Err(missing("agent_id")),
             },
         };
         let known = agent == gateway.anonymous.name
@@ -195,11 +181,7 @@ impl Order {
                 .iter()
                 .any(|principal| principal.name == agent);
         if !known {
-            return Err(edge::error(
-                StatusCode::CONFLICT,
-                "NO_AGENT_IDENTITY",
-                "no principal has that `agent_id`",
-            ));
+            return Err(Fault::AgentUnknown.response(Fault::AgentUnknown.meaning()));
         }
         Ok(Self {
             agent,
@@ -234,13 +216,12 @@ fn no_session(id: &str) -> Response {
 
 fn not_closed(error: &CloseError) -> Response {
     match error {
-        CloseError::Closing => {
-            edge::error(StatusCode::CONFLICT, "SESSION_CLOSING", &error.to_string())
+        CloseError::Closing => Fault::SessionClosing.response(&error.to_string()),
+        // What the system said of the disk is in the gateway's own log.
+        CloseError::Seal(error) => {
+            tracing::error!(%error, "a session was not closed");
+            Fault::AuditStore
+                .response("the session's records cannot be written now; try again later")
         }
-        CloseError::Seal(_) => edge::error(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "AUDIT_STORE_UNAVAILABLE",
-            &error.to_string(),
-        ),
     }
 }

@@ -10,7 +10,12 @@ use cmcp_json::{Object, Value};
 use http::{HeaderValue, StatusCode, header};
 
 use super::Asker;
-use crate::{edge, settings::Listen, settings::StalenessPolicy, startup::Gateway};
+use crate::{
+    edge,
+    settings::{Listen, StalenessPolicy},
+    startup::Gateway,
+    telemetry::Gauges,
+};
 
 /// Whether calls can be served now, part by part.
 pub(crate) fn ready(gateway: &Gateway) -> Response {
@@ -26,7 +31,10 @@ pub(crate) fn ready(gateway: &Gateway) -> Response {
     } else {
         Err("the attestation evidence is stale".to_owned())
     };
-    let log = gateway.ledger.failure().map_or(Ok(()), Err);
+    let log = match gateway.ledger.failure() {
+        None => Ok(()),
+        Some(_) => Err("the audit log has stopped; the gateway's own log says why".to_owned()),
+    };
     let checks = [
         ("policy", policy),
         ("attestation", attestation),
@@ -63,13 +71,12 @@ pub(crate) async fn metrics(State(gateway): State<Arc<Gateway>>, asker: Asker) -
         Listen::Authenticated { .. } => false,
     };
     match asker {
-        Asker::Principal(_) if !local => {
-            edge::error(StatusCode::NOT_FOUND, "NOT_FOUND", "no such route")
-        }
+        Asker::Principal(_) if !local => edge::Fault::NotFound.response("no such route"),
         Asker::Operator | Asker::Principal(_) => {
-            let text = gateway
-                .telemetry
-                .render(gateway.sessions.count(), gateway.ledger.failure().is_some());
+            let text = gateway.telemetry.render(Gauges {
+                open_sessions: gateway.sessions.count(),
+                audit_log_failed: u64::from(gateway.ledger.failure().is_some()),
+            });
             let mut response = text.into_response();
             let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             response.headers_mut().insert(header::CONTENT_TYPE, kind);

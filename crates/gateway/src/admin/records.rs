@@ -24,7 +24,7 @@ pub(crate) async fn claim(
     })
     .await;
     found
-        .unwrap_or_else(|r| Ok(r))
+        .unwrap_or_else(Ok)
         .unwrap_or_else(|()| missing("trace claim", &id))
 }
 
@@ -39,7 +39,7 @@ pub(crate) async fn record(
     })
     .await;
     found
-        .unwrap_or_else(|r| Ok(r))
+        .unwrap_or_else(Ok)
         .unwrap_or_else(|()| missing("trust record", &id))
 }
 
@@ -54,7 +54,7 @@ pub(crate) async fn call_record(
     })
     .await;
     found
-        .unwrap_or_else(|r| Ok(r))
+        .unwrap_or_else(Ok)
         .unwrap_or_else(|()| missing("trust record", &id))
 }
 

@@ -10,7 +10,7 @@ use cmcp_record::{
     verdict::Verdict,
 };
 
-use super::{Call, Cleared, Story};
+use super::{Call, Cleared, Story, story::Reached};
 use crate::{refusal::Refusal, sessions::Session, upstream::Offered};
 
 /// The listing that a comparison rests on; none when the server was never observed.
@@ -62,10 +62,7 @@ pub(super) fn outcome(
         request_plain: story.request_plain,
         response: story.response,
         response_plain: story.response_plain,
-        result: match outcome {
-            Ok(_) => CallResult::Response,
-            Err(refusal) => refusal.result(),
-        },
+        result: result(outcome, story),
         sensitivity_after: Text::new(session.view().max_sensitivity.name()),
         session_label: session.label.as_deref().map(Text::new),
         verdict: verdict(outcome, story),
@@ -79,7 +76,17 @@ fn code(outcome: &Result<Cleared, Refusal>, story: &Story) -> Option<&'static st
         Ok(Cleared::Error { .. }) => Some("upstream_tool_error"),
         Ok(Cleared::Result { .. }) if story.waived.is_some() => Some("policy_deny"),
         Ok(Cleared::Result { .. }) => None,
-        Err(refusal) => Some(refusal.code()),
+        Err(refusal) => Some(refusal.code().as_str()),
+    }
+}
+
+/// What happened upstream is what was seen of it, whatever refused the call afterwards.
+fn result(outcome: &Result<Cleared, Refusal>, story: &Story) -> CallResult {
+    match outcome {
+        _ if story.response.is_some() => CallResult::Response,
+        Ok(_) => CallResult::Response,
+        Err(Refusal::Fault(_)) if story.reached == Reached::Server => CallResult::OutcomeUnknown,
+        Err(refusal) => refusal.result(),
     }
 }
 

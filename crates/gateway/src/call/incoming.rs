@@ -1,6 +1,6 @@
 //! A `tools/call` as it arrived, taken apart once.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cmcp_json::{Object, Value};
@@ -85,6 +85,16 @@ impl Call {
         self.arguments_bytes.as_deref().unwrap_or(b"{}")
     }
 
+    /// What of the call reaches the upstream: the arguments, and behind a zero byte the `_meta`
+    /// that goes with them, where there is one.
+    pub(crate) fn sent(&self) -> Cow<'_, [u8]> {
+        let arguments = self.arguments_bytes();
+        match &self.meta {
+            None => Cow::Borrowed(arguments),
+            Some(meta) => Cow::Owned([arguments, b"\0", meta].concat()),
+        }
+    }
+
     /// The workflow policy sees; always one.
     pub(crate) fn workflow_id(&self) -> &str {
         self.claims.workflow_id.as_deref().unwrap_or("default")
@@ -137,6 +147,7 @@ impl Gateway {
             let declared = self.settings.vocabulary.sensitivity(name).ok_or_else(|| {
                 Refusal::Arguments("`_cmcp.data_class` names no known sensitivity label".to_owned())
             })?;
+            Arc::make_mut(&mut view.sensitivities).insert(declared.name().to_owned());
             view.max_sensitivity = view.max_sensitivity.join(&declared);
         }
         Ok(view)

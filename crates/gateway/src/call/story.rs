@@ -9,13 +9,16 @@ use cmcp_policy::{Compat, catalog::Approved, inspect::Inspected, path::JsonPath}
 use cmcp_record::audit::{self, RpcId, Server, Text, Texts, commit};
 
 use super::{Call, Cleared, guard::Judged};
-use crate::{
-    ids::CallRandom,
-    ledger::{Mark, Salts},
-    refusal::Denial,
-    sessions::Session,
-    startup::Gateway,
-};
+use crate::{ids::CallRandom, ledger::Salts, refusal::Denial, sessions::Session, startup::Gateway};
+
+/// How far a call has come upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// Nothing was sent.
+    Nothing,
+    /// Bytes of the call may have reached the server.
+    Server,
+}
 
 /// The facts of one call so far.
 #[derive(Debug)]
@@ -36,7 +39,7 @@ pub(crate) struct Story {
     pub(super) findings: Vec<(String, u64)>,
     pub(super) redactions: Vec<String>,
     pub(super) intent: Option<u64>,
-    pub(crate) mark: Option<Mark>,
+    pub(super) reached: Reached,
     pub(super) latency_us: u64,
 }
 
@@ -61,7 +64,7 @@ impl Story {
             policies: Texts::default(),
             policy: call.rules.bundle.hash,
             protocol: Text::new(call.protocol),
-            request: commit(&random.request_salt, call.arguments_bytes()),
+            request: commit(&random.request_salt, &call.sent()),
             retry_of: None,
             rpc_id: RpcId::new(&call.rpc_id.to_value()),
             sensitivity_before: Text::new(session.view().max_sensitivity.name()),
@@ -84,7 +87,7 @@ impl Story {
             findings: Vec::new(),
             redactions: Vec::new(),
             intent: None,
-            mark: None,
+            reached: Reached::Nothing,
             latency_us: 0,
         }
     }
@@ -127,11 +130,20 @@ impl Story {
         self.waived.clone_from(&judged.waived);
     }
 
-    /// Policy permitted the response, or the mode lets its denial pass.
-    pub(super) fn judged_egress<T>(&mut self, judged: &Judged<T>) {
+    /// Policy permitted the response, or the mode lets its denial pass; the paths that it takes out
+    /// beyond those known before the call.
+    pub(super) fn judged_egress<T>(&mut self, judged: &Judged<T>) -> Vec<JsonPath> {
         if let Some(waived) = &judged.waived {
             self.waived.get_or_insert_with(|| waived.clone());
         }
+        let known = |path: &&JsonPath| !self.redact.contains(path);
+        judged
+            .decision
+            .redact
+            .iter()
+            .filter(known)
+            .cloned()
+            .collect()
     }
 
     /// The upstream answered; the log commits to what came, before anything is taken out of it.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::{extract::FromRequestParts, response::Response};
 use cmcp_policy::engine::Principal;
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, header, request::Parts};
 
+use super::Fault;
 use crate::{settings::Listen, startup::Gateway};
 
 /// An authenticated caller.
@@ -45,11 +46,7 @@ impl FromRequestParts<Arc<Gateway>> for Operator {
         }
         // Whoever is known but no operator learns nothing of these routes.
         gateway.caller(&parts.headers)?;
-        Err(super::error(
-            StatusCode::NOT_FOUND,
-            "NOT_FOUND",
-            "no such route",
-        ))
+        Err(Fault::NotFound.response("no such route"))
     }
 }
 
@@ -63,7 +60,7 @@ impl Gateway {
         };
         let Some(token) = bearer(headers) else {
             return Err(unauthorized(
-                "MISSING_BEARER_TOKEN",
+                Fault::TokenMissing,
                 "a bearer token is required",
             ));
         };
@@ -80,7 +77,7 @@ impl Gateway {
         match shared {
             Some(hash) if hash.matches(token) => Ok(Arc::clone(&self.anonymous)),
             Some(_) | None => Err(unauthorized(
-                "INVALID_BEARER_TOKEN",
+                Fault::TokenInvalid,
                 "the bearer token is not accepted",
             )),
         }
@@ -105,8 +102,8 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
         .then(|| token.trim_ascii())
 }
 
-fn unauthorized(code: &str, text: &str) -> Response {
-    let mut response = super::error(StatusCode::UNAUTHORIZED, code, text);
+fn unauthorized(fault: Fault, text: &str) -> Response {
+    let mut response = fault.response(text);
     let challenge = HeaderValue::from_static("Bearer realm=\"cmcp-runtime\"");
     response
         .headers_mut()

@@ -23,7 +23,7 @@ use cmcp_mcp::{
 use cmcp_policy::Compat;
 use http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode};
 
-use super::Caller;
+use super::{Caller, Fault};
 use crate::{
     call::{self, BODY_DEADLINE, Call, Cancel},
     reply::{self, CallHeaders, Dialect, Reply},
@@ -45,20 +45,10 @@ pub(super) async fn post(
     let body = match tokio::time::timeout(BODY_DEADLINE, body::read(body, limits.bytes)).await {
         Ok(Ok(body)) => body,
         Ok(Err(BodyError::TooLarge { .. })) => {
-            let rejection = Rejection::unaddressed(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                Code::InvalidRequest,
-                "Request body too large",
-                "MCP_INVALID_REQUEST",
-            );
-            return gateway.reject(rejection);
+            return gateway.reject(wire::too_large(&parts.headers));
         }
         Ok(Err(BodyError::Broken)) | Err(_) => {
-            return super::error(
-                StatusCode::REQUEST_TIMEOUT,
-                "BODY_INCOMPLETE",
-                "the request body did not arrive",
-            );
+            return Fault::BodyIncomplete.response("the request body did not arrive");
         }
     };
     let own = |id: &str| gateway.transport_session(id, &principal.name);

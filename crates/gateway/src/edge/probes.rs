@@ -15,6 +15,7 @@ use axum::{
 use cmcp_json::{Object, Value};
 use http::{HeaderValue, StatusCode, header, request::Parts};
 
+use super::Fault;
 use crate::{admin, startup::Gateway};
 
 /// The budgets of the two probes. They are apart, so that asking one starves nobody of the other.
@@ -87,11 +88,8 @@ impl Budget {
 }
 
 fn rate_limited() -> Response {
-    let mut response = super::error(
-        StatusCode::TOO_MANY_REQUESTS,
-        "RATE_LIMITED",
-        "too many requests from this address; try again in a minute",
-    );
+    let mut response =
+        Fault::RateLimited.response("too many requests from this address; try again in a minute");
     let wait = HeaderValue::from_static("60");
     response.headers_mut().insert(header::RETRY_AFTER, wait);
     response

@@ -14,7 +14,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     task::JoinSet,
     time::MissedTickBehavior,
 };
@@ -29,15 +29,23 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be bound.
-    #[error(
-        "CONFIG_ERROR: `{addr}` cannot be bound ({cause}); is another gateway listening there?"
-    )]
+    #[error("`{addr}` cannot be bound ({cause}); is another gateway listening there?")]
     Bind {
         /// The address.
         addr: SocketAddr,
         /// The system's words.
         cause: io::ErrorKind,
     },
+}
+
+impl ServeError {
+    /// The code under which scripts know it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Bind { .. } => "CONFIG_ERROR",
+        }
+    }
 }
 
 /// Binds the port, calls `bound` with the address, and serves until `stop` resolves; then every
@@ -55,15 +63,21 @@ pub async fn serve(
     };
     let listener = TcpListener::bind(addr).await.map_err(failed)?;
     bound(listener.local_addr().map_err(failed)?);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(accept(Arc::clone(&gateway), listener));
-    tasks.spawn(recheck(Arc::clone(&gateway)));
-    tasks.spawn(tend_evidence(Arc::clone(&gateway)));
-    tasks.spawn(end_exceptions(Arc::clone(&gateway)));
-    tasks.spawn(look_for_bundles(Arc::clone(&gateway)));
-    tasks.spawn(close_idle(Arc::clone(&gateway)));
+    let (stopping, stopped) = watch::channel(false);
+    let mut loops = JoinSet::new();
+    loops.spawn(recheck(Arc::clone(&gateway)));
+    loops.spawn(tend_evidence(Arc::clone(&gateway)));
+    loops.spawn(end_exceptions(Arc::clone(&gateway)));
+    loops.spawn(look_for_bundles(Arc::clone(&gateway)));
+    let idle = tokio::spawn(close_idle(Arc::clone(&gateway), stopped.clone()));
+    let accepting = tokio::spawn(accept(Arc::clone(&gateway), listener, stopped));
     stop.await;
-    tasks.shutdown().await;
+    stopping.send_replace(true);
+    loops.shutdown().await;
+    // Requests being answered are answered; no connection brings another. A panic in either task
+    // has nothing left to say here.
+    let _ = accepting.await;
+    let _ = idle.await;
     gateway.close_all("shutdown").await;
     gateway.rulebook.close().await;
     drop(gateway);
@@ -72,18 +86,28 @@ pub async fn serve(
     Ok(())
 }
 
-async fn accept(gateway: Arc<Gateway>, listener: TcpListener) {
+async fn accept(gateway: Arc<Gateway>, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
+    let patience = gateway.settings.session_drain;
     let service = super::router(gateway);
     let peers = Arc::new(Semaphore::new(PEERS));
+    let mut connections = JoinSet::new();
     loop {
-        let Ok(place) = Arc::clone(&peers).acquire_owned().await else {
-            return;
+        let accepted = async {
+            let place = Arc::clone(&peers).acquire_owned().await;
+            (place, listener.accept().await)
         };
-        match listener.accept().await {
+        let (place, accepted) = tokio::select! {
+            biased;
+            () = told(&mut stopped) => break,
+            // Ended connections are forgotten as they end.
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = accepted => accepted,
+        };
+        match accepted {
             Ok((stream, peer)) => {
-                let service = service.clone();
-                tokio::spawn(async move {
-                    connection(stream, Peer(peer.ip()), service).await;
+                let (service, stopped) = (service.clone(), stopped.clone());
+                connections.spawn(async move {
+                    connection(stream, Peer(peer.ip()), service, stopped).await;
                     drop(place);
                 });
             }
@@ -94,9 +118,17 @@ async fn accept(gateway: Arc<Gateway>, listener: TcpListener) {
             }
         }
     }
+    let all = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(patience, all).await;
+    connections.shutdown().await;
 }
 
-async fn connection(stream: TcpStream, peer: Peer, router: axum::Router) {
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    router: axum::Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     // Replies are small and complete; waiting to fill a segment only delays them.
     let _ = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
@@ -104,15 +136,27 @@ async fn connection(stream: TcpStream, peer: Peer, router: axum::Router) {
         request.extensions_mut().insert(peer);
         router.call(request)
     });
-    let served = hyper::server::conn::http1::Builder::new()
+    let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
         .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = told(&mut stopped) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection broke");
     }
+}
+
+/// Resolves when the gateway is to stop, or is gone.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 async fn recheck(gateway: Arc<Gateway>) {
@@ -153,16 +197,17 @@ async fn look_for_bundles(gateway: Arc<Gateway>) {
     }
 }
 
-async fn close_idle(gateway: Arc<Gateway>) {
+async fn close_idle(gateway: Arc<Gateway>, mut stopped: watch::Receiver<bool>) {
     let mut every = tokio::time::interval(IDLE_SWEEP);
     loop {
-        every.tick().await;
+        // Never in the middle of a closing: what was begun is finished.
+        tokio::select! {
+            () = told(&mut stopped) => return,
+            _ = every.tick() => {}
+        }
         let limit = gateway.settings.session_idle_timeout;
-        let before = gateway
-            .clock
-            .now()
-            .checked_sub(limit)
-            .unwrap_or(Timestamp::MIN);
+        let now = gateway.clock.now();
+        let before = now.checked_sub(limit).unwrap_or(Timestamp::MIN);
         for session in gateway.sessions.idle_before(before) {
             if let Err(error) = gateway.close_session(&session, "idle").await {
                 tracing::warn!(session = %session.id, %error, "an idle session was not closed");

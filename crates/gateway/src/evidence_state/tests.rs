@@ -53,6 +53,7 @@ async fn past_its_validity_calls_are_refused_until_evidence_can_be_had_again() {
             "outcome attestation_stale",
             "attestation_refresh",
             "outcome",
+            "suspicious_sequence",
         ]
     );
 }
@@ -75,7 +76,11 @@ async fn warn_only_lets_calls_pass_and_says_so_in_every_outcome() {
     });
     assert_eq!(outcomes.count(), 2);
     let claim = world.close().await;
-    let stale = claim.get("gateway").unwrap().get("attestation_stale").unwrap();
+    let stale = claim
+        .get("gateway")
+        .unwrap()
+        .get("attestation_stale")
+        .unwrap();
     assert_eq!(stale.as_bool(), Some(true));
 }
 

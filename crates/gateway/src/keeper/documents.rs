@@ -164,7 +164,13 @@ impl Gateway {
                 .entry(bytes)
                 .map_err(|e| SealError::Log(e.to_string()))
         })??;
-        let checkpoint = export.checkpoint(self.clock.now()).sign(&self.key);
+        let checkpoint = export.checkpoint(self.clock.now());
+        if checkpoint.root != sealing.root {
+            return Err(SealError::Log(
+                "entries stand behind the session's end".to_owned(),
+            ));
+        }
+        let checkpoint = checkpoint.sign(&self.key);
         let claim = claim.finish(&self.key)?;
         let this = PreviousClaim {
             hash: claim.digest,

@@ -18,7 +18,7 @@ use futures_util::StreamExt;
 use crate::{
     ledger::{AppendRequest, Durability, LedgerError},
     rules::{Exception, InForce, Rules},
-    sessions::Session,
+    sessions::{First, Session},
     startup::Gateway,
     upstream::Drift,
 };
@@ -33,7 +33,9 @@ pub(crate) struct Noted {
     // When the evidence was collected that was said to be stale.
     stale: Option<Timestamp>,
     // What each drifted tool was said to be.
-    drifts: BTreeMap<String, Option<Sha256Digest>>,
+    drifts: BTreeMap<String, Drift>,
+    // The last entry is queued.
+    ended: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -51,7 +53,18 @@ impl Noted {
             exceptions: Vec::new(),
             stale: None,
             drifts: BTreeMap::new(),
+            ended: false,
         }
+    }
+
+    /// The log's last entry is queued: it is told nothing any more.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// The last entry was not written after all.
+    pub(crate) fn go_on(&mut self) {
+        self.ended = false;
     }
 
     /// The policy in force, as far as the log knows.
@@ -117,14 +130,17 @@ impl Gateway {
     /// Waits until the log has its first entry. A session that could not begin is forgotten, so that
     /// the next call begins another.
     pub(crate) async fn begun(&self, session: &Arc<Session>) -> Result<(), LedgerError> {
-        let Some(first) = session.first_entry() else {
-            return Ok(());
+        let mut first = session.first().lock().await;
+        let known = match std::mem::replace(&mut *first, First::Nobody) {
+            First::Known(known) => known,
+            First::Queued(pending) => self.ledger.receive(pending).await.map(|_| ()),
+            First::Nobody => Err(LedgerError::Entry("the log was never opened".to_owned())),
         };
-        let begun = self.ledger.receive(first).await;
-        if begun.is_err() {
+        *first = First::Known(known.clone());
+        if known.is_err() {
             self.sessions.remove(session);
         }
-        begun.map(|_| ())
+        known
     }
 
     /// Tells the log what has changed in the rules since it was last told.
@@ -133,6 +149,10 @@ impl Gateway {
         session: &Session,
         rules: &Rules,
     ) -> Result<(), LedgerError> {
+        // Nearly every call's case.
+        if session.noted().generation >= rules.generation {
+            return Ok(());
+        }
         self.tell(session, |noted| noted.follow(rules)).await
     }
 
@@ -190,11 +210,12 @@ impl Gateway {
                 offered: drift.offered,
                 tool: Text::new(&drift.tool),
             };
-            Kind::CatalogDrift(CatalogDrift::new(Text::new(&drift.server), [tool]))
+            let entry = CatalogDrift::new(Text::new(&drift.server), [tool]);
+            Kind::CatalogDrift(entry.at(Texts::new(&drift.places)))
         };
         self.tell(session, |noted| {
-            let before = noted.drifts.insert(drift.tool.clone(), drift.offered);
-            let told = before == Some(drift.offered);
+            let before = noted.drifts.insert(drift.tool.clone(), drift.clone());
+            let told = before.as_ref() == Some(drift);
             if told { Vec::new() } else { vec![entry()] }
         })
         .await
@@ -217,15 +238,14 @@ impl Gateway {
             reason: Text::new("the catalog marks the tool as an exception"),
             tools: Texts::default(),
         };
-        let entry = rules.exception(tool).map_or_else(marked, |exception| {
-            used(exception, Happened::Used)
-        });
+        let entry = rules
+            .exception(tool)
+            .map_or_else(marked, |exception| used(exception, Happened::Used));
         let entry = BreakGlass {
             tools: Texts::new([&tool.name]),
             ..entry
         };
-        let request =
-            AppendRequest::plain(session.log, Kind::BreakGlass(entry), Durability::Disk);
+        let request = AppendRequest::plain(session.log, Kind::BreakGlass(entry), Durability::Disk);
         self.ledger.append(request).await.map(|_| ())
     }
 
@@ -240,10 +260,9 @@ impl Gateway {
         }
     }
 
-    /// Appends an entry that no call waits for.
+    /// Appends an entry that no call waits for; nothing once the log has ended.
     pub(crate) async fn note(&self, session: &Session, kind: Kind) -> Result<(), LedgerError> {
-        let request = AppendRequest::plain(session.log, kind, Durability::Process);
-        self.ledger.append(request).await.map(|_| ())
+        self.tell(session, |_| vec![kind]).await
     }
 
     /// Changes what the log has been told. The entries are queued under the session's lock, so that
@@ -256,6 +275,9 @@ impl Gateway {
     ) -> Result<(), LedgerError> {
         let (before, receipts) = {
             let mut noted = session.noted();
+            if noted.ended {
+                return Ok(());
+            }
             let before = noted.clone();
             let kinds = change(&mut noted);
             let queued = kinds.into_iter().map(|kind| {
@@ -272,7 +294,9 @@ impl Gateway {
         };
         for receipt in receipts {
             if let Err(error) = self.ledger.receive(receipt).await {
-                *session.noted() = before;
+                let mut noted = session.noted();
+                let ended = noted.ended;
+                *noted = Noted { ended, ..before };
                 return Err(error);
             }
         }

@@ -120,7 +120,7 @@ impl Group {
         if self.closed || self.waiting.len() >= self.last_disk {
             return true;
         }
-        let window = Duration::from_micros((health.last_sync_micros() / 4).min(GATHER_MICROS));
+        let window = Duration::from_micros((health.last_sync_micros() / 2).min(GATHER_MICROS));
         let due = *self.disk_due.get_or_insert_with(|| Instant::now() + window);
         Instant::now() >= due
     }
@@ -158,7 +158,7 @@ const BATCH: usize = 1024;
 /// A `process` entry is synced within this time.
 const SYNC_WITHIN: Duration = Duration::from_millis(8);
 /// The longest wait for the callers of the last sync to come back.
-const GATHER_MICROS: u64 = 1_000;
+const GATHER_MICROS: u64 = 2_000;
 /// How often the end of a running sync is looked for.
 const POLL: Duration = Duration::from_micros(100);
 /// Nothing to do: wait for a command.

@@ -17,6 +17,7 @@ use crate::store::{StoreError, WalSync};
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     failure: OnceLock<String>,
+    behind: AtomicBool,
     syncing: AtomicBool,
     last_sync_micros: AtomicU64,
 }
@@ -32,6 +33,21 @@ impl Health {
         if self.failure.set(error.to_string()).is_ok() {
             tracing::error!(%error, "the audit log stopped; no call is answered any more");
         }
+    }
+
+    /// Whether outcomes wait for the store to take entries again.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Acquire)
+    }
+
+    /// An outcome has to wait for the store.
+    pub(super) fn fell_behind(&self) {
+        self.behind.store(true, Ordering::Release);
+    }
+
+    /// Everything that had waited is written.
+    pub(super) fn caught_up(&self) {
+        self.behind.store(false, Ordering::Release);
     }
 
     /// Whether a sync is under way.

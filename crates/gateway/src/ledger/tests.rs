@@ -211,7 +211,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged_again() {
 
 // L17
 #[tokio::test]
-async fn a_slow_disk_makes_larger_groups_and_refuses_beyond_the_queue() {
+async fn a_slow_disk_makes_larger_groups() {
     let bench = Bench::new();
     let (release, gate) = std::sync::mpsc::channel::<()>();
     let gate = std::sync::Mutex::new(gate);

@@ -15,12 +15,13 @@ use cmcp_record::{
 };
 
 use super::{
-    Answer, Append, Command, LedgerError, Mark, Receipt, Salts,
+    Answer, Append, Command, LedgerError, Receipt, Salts,
     group::{Batch, Group, Step},
     syncer::{Done, Health, SyncJob},
 };
 use crate::{
     clock::Clock,
+    seen::Mark,
     store::{Row, Seal, Store, StoreError},
 };
 
@@ -33,7 +34,18 @@ pub(super) struct Writer {
     health: Arc<Health>,
     // Outcomes of calls that did happen but could not be written; they go first when the store
     // takes entries again.
-    late: VecDeque<(i64, Kind)>,
+    late: VecDeque<Late>,
+    // The newest mark stored of each principal.
+    marked: HashMap<String, u64>,
+}
+
+/// An outcome that could not be written yet, with what belongs to it.
+#[derive(Debug)]
+struct Late {
+    log: i64,
+    outcome: Kind,
+    salts: Option<Box<Salts>>,
+    mark: Option<Arc<Mark>>,
 }
 
 /// A command that has got its place and waits for the commit.
@@ -73,7 +85,7 @@ struct Entry {
     appended: Appended,
     receipt: Receipt,
     salts: Option<Box<Salts>>,
-    mark: Option<Mark>,
+    mark: Option<Arc<Mark>>,
     // The call's outcome, kept until it is written; none for other kinds.
     outcome: Option<Kind>,
     answer: Option<Answer>,
@@ -94,6 +106,7 @@ impl Writer {
             syncs,
             health,
             late: VecDeque::new(),
+            marked: HashMap::new(),
         }
     }
 
@@ -134,16 +147,16 @@ impl Writer {
     fn commit(&mut self, batch: Batch) -> SyncJob {
         let now = self.clock.now();
         let mut undo: HashMap<i64, Option<Chain>> = HashMap::new();
-        let mut placed = self.place_late(now, &mut undo);
-        let late = placed.len();
+        let mut placed = Vec::new();
+        for late in std::mem::take(&mut self.late) {
+            self.place_late(late, now, &mut undo, &mut placed);
+        }
         for command in batch.commands {
             self.place(command, now, &mut undo, &mut placed);
         }
         match self.write(&placed) {
             Ok(()) => {
-                for _ in 0..late {
-                    self.late.pop_front();
-                }
+                self.health.caught_up();
                 answer(placed)
             }
             Err(error) => {
@@ -161,22 +174,29 @@ impl Writer {
 
     fn place_late(
         &mut self,
+        late: Late,
         now: Timestamp,
         undo: &mut HashMap<i64, Option<Chain>>,
-    ) -> Vec<Placed> {
-        let mut placed = Vec::new();
-        let late: Vec<(i64, Kind)> = self.late.iter().cloned().collect();
-        for (log, kind) in late {
-            // Only what was placed once before is here, so placing it again cannot fail.
-            if let Ok(entry) = self.append(log, &kind, now, undo) {
-                placed.push(Placed::Entry(Box::new(Entry {
-                    outcome: None,
-                    answer: None,
-                    ..entry
-                })));
+        placed: &mut Vec<Placed>,
+    ) {
+        let Late {
+            log,
+            outcome,
+            salts,
+            mark,
+        } = late;
+        match self.append(log, &outcome, now, undo) {
+            Ok(entry) => placed.push(Placed::Entry(Box::new(Entry {
+                salts,
+                mark,
+                outcome: Some(outcome),
+                ..entry
+            }))),
+            // Its log was never opened, or has been sealed since: there is no place for it.
+            Err(error) => {
+                tracing::error!(%error, "an outcome that had waited for the disk is lost")
             }
         }
-        placed
     }
 
     fn place(
@@ -314,7 +334,7 @@ impl Writer {
         }
         let mut rows = Vec::with_capacity(placed.len());
         for one in placed {
-            one.rows(&mut rows);
+            one.rows(&mut rows, &self.marked);
         }
         self.store.write(&rows).inspect_err(|error| {
             if error.is_fatal() {
@@ -322,11 +342,34 @@ impl Writer {
             }
         })?;
         for one in placed {
-            if let Placed::Sealed { log, .. } = one {
-                self.chains.remove(log);
+            match one {
+                Placed::Sealed { log, .. } => {
+                    self.chains.remove(log);
+                }
+                Placed::Entry(entry) => self.note_mark(entry.mark.as_deref()),
+                Placed::Block { .. } | Placed::CallRecord { .. } | Placed::Opened { .. } => {}
             }
         }
         Ok(())
+    }
+
+    fn note_mark(&mut self, mark: Option<&Mark>) {
+        let Some(mark) = mark else { return };
+        match self.marked.get_mut(&mark.principal) {
+            Some(version) => *version = (*version).max(mark.version),
+            None => {
+                self.marked.insert(mark.principal.clone(), mark.version);
+            }
+        }
+    }
+
+    fn keep(&mut self, late: Late) {
+        self.health.fell_behind();
+        if self.late.len() < LATE {
+            self.late.push_back(late);
+        } else {
+            tracing::error!("an outcome is lost: too many wait for the disk");
+        }
     }
 
     fn refuse(&mut self, placed: Vec<Placed>, error: &StoreError) {
@@ -343,9 +386,12 @@ impl Writer {
                 Placed::Entry(entry) => {
                     if let Some(Kind::Outcome(mut outcome)) = entry.outcome {
                         withhold(&mut outcome);
-                        if self.late.len() < LATE {
-                            self.late.push_back((entry.log, Kind::Outcome(outcome)));
-                        }
+                        self.keep(Late {
+                            log: entry.log,
+                            outcome: Kind::Outcome(outcome),
+                            salts: entry.salts,
+                            mark: entry.mark,
+                        });
                     }
                     if let Some(answer) = entry.answer {
                         let _ = answer.send(Err(refused()));
@@ -363,7 +409,7 @@ impl Writer {
 }
 
 impl Placed {
-    fn rows<'a>(&'a self, rows: &mut Vec<Row<'a>>) {
+    fn rows<'a>(&'a self, rows: &mut Vec<Row<'a>>, marked: &HashMap<String, u64>) {
         match self {
             Self::Opened {
                 log,
@@ -378,26 +424,7 @@ impl Placed {
                 label: label.as_deref(),
                 opened: opened.micros(),
             }),
-            Self::Entry(entry) => {
-                rows.push(Row::Entry {
-                    log: entry.log,
-                    seq: entry.appended.seq,
-                    body: &entry.appended.bytes,
-                    salts: entry.salts.as_deref(),
-                });
-                if let Some(Mark {
-                    principal,
-                    sensitivity,
-                    resets,
-                }) = &entry.mark
-                {
-                    rows.push(Row::Mark {
-                        principal,
-                        sensitivity,
-                        resets: *resets,
-                    });
-                }
-            }
+            Self::Entry(entry) => entry.rows(rows, marked),
             Self::Sealed {
                 log, seal, closed, ..
             } => {
@@ -437,6 +464,25 @@ impl Placed {
     }
 }
 
+impl Entry {
+    fn rows<'a>(&'a self, rows: &mut Vec<Row<'a>>, marked: &HashMap<String, u64>) {
+        rows.push(Row::Entry {
+            log: self.log,
+            seq: self.appended.seq,
+            body: &self.appended.bytes,
+            salts: self.salts.as_deref(),
+        });
+        // Every entry carries its principal's mark; only what is newer is written.
+        let newer = |mark: &&Arc<Mark>| {
+            let stored = marked.get(&mark.principal);
+            stored.is_none_or(|stored| mark.version > *stored)
+        };
+        if let Some(mark) = self.mark.as_ref().filter(newer) {
+            rows.push(Row::Mark(mark));
+        }
+    }
+}
+
 /// The call happened, and its caller was told that it failed.
 fn withhold(outcome: &mut Outcome) {
     outcome.verdict = Verdict::Fault;
@@ -461,5 +507,5 @@ fn answer(placed: Vec<Placed>) -> SyncJob {
     job
 }
 
-/// Outcomes kept while the store takes none; beyond it, an intent is closed at the next start.
+/// Outcomes kept while the store takes none.
 const LATE: usize = 4096;

@@ -79,7 +79,13 @@ pub(crate) enum ReloadError {
 impl Gateway {
     /// Looks for a newer bundle, once.
     pub(crate) async fn look_for_bundle(self: &Arc<Self>) -> Looked {
-        match self.load_bundle().await {
+        let files = self.bundle_files().await;
+        let these = files.as_ref().map(digest).unwrap_or_default();
+        let loaded = match files {
+            Ok(files) => self.load_bundle(files).await,
+            Err(error) => Err(error),
+        };
+        match loaded {
             Ok(None) => {
                 self.reload_refused.forget();
                 Looked::Unchanged
@@ -89,23 +95,21 @@ impl Gateway {
                 self.telemetry.policy_loaded();
                 Looked::Loaded(hash)
             }
-            Err(error) => {
-                let why = error.to_string();
-                // The same files are looked at again and again; one line and one count for them.
-                if self.reload_refused.is_news(&why) {
-                    self.telemetry.policy_refused();
-                    tracing::error!(%why, "a new policy bundle was refused; the running one stays in force");
-                    Looked::Refused
-                } else {
-                    Looked::Unchanged
-                }
+            // The same files are looked at again and again; one line and one count for them.
+            Err(error) if self.reload_refused.is_news(&format!("{these} {error}")) => {
+                self.telemetry.policy_refused();
+                tracing::error!(why = %error, "a new policy bundle was refused; the running one stays in force");
+                Looked::Refused
             }
+            Err(_) => Looked::Unchanged,
         }
     }
 
     /// Takes a newer bundle over; its hash, or nothing when it is the running one.
-    async fn load_bundle(self: &Arc<Self>) -> Result<Option<Sha256Digest>, ReloadError> {
-        let files = self.bundle_files().await?;
+    async fn load_bundle(
+        self: &Arc<Self>,
+        files: BundleFiles,
+    ) -> Result<Option<Sha256Digest>, ReloadError> {
         let mut parts = self.rulebook.parts.lock().await;
         self.revoke(&mut parts, &files);
         if parts.in_force() != self.rules().bundle {
@@ -167,6 +171,17 @@ impl Gateway {
             tracing::warn!(%key, "a policy signing key is revoked");
         }
     }
+}
+
+/// Tells these files from others.
+fn digest(files: &BundleFiles) -> String {
+    let mut all = Vec::new();
+    for (path, bytes) in files {
+        for part in [path.as_bytes(), bytes] {
+            all.extend_from_slice(Sha256Digest::of(part).as_bytes());
+        }
+    }
+    Sha256Digest::of(&all).to_string()
 }
 
 /// What follows when this bundle is offered; nothing when it is the one that runs already.

@@ -46,7 +46,9 @@ pub(crate) enum ExceptionError {
     #[error("`server_identity`: {0}")]
     Server(#[from] DialError),
     /// Too many tools are let through already.
-    #[error("at most {TOOLS} tools are let through at once; wait for others to expire, or approve them")]
+    #[error(
+        "at most {TOOLS} tools are let through at once; wait for others to expire, or approve them"
+    )]
     TooMany,
     /// Catalog or policies do not take the tools.
     #[error("`tool_names`: {0}")]
@@ -141,8 +143,9 @@ impl Parts {
             self.approved.servers().contains(link.spec())
                 || self.exceptions.iter().any(|e| e.server == *link.spec())
         };
-        let (links, retired): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.links).into_iter().partition(needed);
+        let (links, retired): (Vec<_>, Vec<_>) = std::mem::take(&mut self.links)
+            .into_iter()
+            .partition(needed);
         self.links = links;
         self.retired.extend(retired);
         true
@@ -189,7 +192,9 @@ impl Gateway {
                     tracing::warn!("break-glass: an exception has ended");
                     self.tell_all().await;
                 }
-                Err(error) => tracing::error!(%error, "an ended exception stays in the catalog; its calls are refused"),
+                Err(error) => {
+                    tracing::error!(%error, "an ended exception stays in the catalog; its calls are refused")
+                }
             }
             return;
         }

@@ -31,7 +31,8 @@ fn policy_of(entry: &Value) -> &str {
     entry.get("policy").and_then(Value::as_str).unwrap()
 }
 
-const NOBODY: &str = "forbid(principal, action, resource);\n@id(\"all\") permit(principal, action, resource);";
+const NOBODY: &str =
+    "forbid(principal, action, resource);\n@id(\"all\") permit(principal, action, resource);";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_signed_bundle_decides_the_next_call_and_the_log_is_told_before_it() {
@@ -57,10 +58,16 @@ async fn a_newer_signed_bundle_decides_the_next_call_and_the_log_is_told_before_
     let claim = world.close().await;
     let trace = claim.get("trace").unwrap().get("policy").unwrap();
     let stated = |name: &str| trace.get(name).and_then(Value::as_str).unwrap();
-    assert_eq!((stated("bundle_hash"), stated("version")), (now.to_string().as_str(), "1.1"));
+    assert_eq!(
+        (stated("bundle_hash"), stated("version")),
+        (now.to_string().as_str(), "1.1")
+    );
     let signing = claim.get("gateway").unwrap().get("policy_signing").unwrap();
     let id = key_id(&key.public());
-    assert_eq!(signing.to_string(), format!(r#"{{"key_id":"{id}","revoked_key_ids":[]}}"#));
+    assert_eq!(
+        signing.to_string(),
+        format!(r#"{{"key_id":"{id}","revoked_key_ids":[]}}"#)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,29 +98,52 @@ async fn a_bundle_that_may_not_follow_leaves_the_running_one_in_force() {
     for (name, files) in [
         ("unsigned", Ok(bundle("9", NOBODY, None))),
         ("another key's", Ok(bundle("9", NOBODY, Some(&key(3))))),
-        ("not yet the key's", Ok(bundle("9", NOBODY, Some(&successor)))),
+        (
+            "not yet the key's",
+            Ok(bundle("9", NOBODY, Some(&successor))),
+        ),
         ("older", Ok(bundle("0.9", NOBODY, Some(&current)))),
         ("as old", Ok(bundle("1.0", NOBODY, Some(&current)))),
         ("without order", Ok(bundle("new", NOBODY, Some(&current)))),
         ("broken", Ok(broken)),
-        ("beside the catalog", Ok(bundle("9", unknown, Some(&current)))),
+        (
+            "beside the catalog",
+            Ok(bundle("9", unknown, Some(&current))),
+        ),
         ("no files", Ok(Vec::new())),
         ("unreadable", Err("the disk is gone".to_owned())),
     ] {
         *world.files.lock().unwrap() = files;
-        assert_eq!(world.gateway.look_for_bundle().await, Looked::Refused, "{name}");
+        assert_eq!(
+            world.gateway.look_for_bundle().await,
+            Looked::Refused,
+            "{name}"
+        );
         // Said once, however often it is found again.
-        assert_eq!(world.gateway.look_for_bundle().await, Looked::Unchanged, "{name}");
+        assert_eq!(
+            world.gateway.look_for_bundle().await,
+            Looked::Unchanged,
+            "{name}"
+        );
         assert_eq!(world.call("echo").await, "ok", "{name}");
         assert_eq!(world.request("GET /readyz", "", "").await.0.as_u16(), 200);
     }
     assert!(!world.kinds().contains(&"policy_load".to_owned()));
-    world.attester.fails.store(true, std::sync::atomic::Ordering::SeqCst);
+    world
+        .attester
+        .fails
+        .store(true, std::sync::atomic::Ordering::SeqCst);
     *world.files.lock().unwrap() = Ok(bundle("9", NOBODY, Some(&current)));
     assert_eq!(world.gateway.look_for_bundle().await, Looked::Refused);
     assert_eq!(world.call("echo").await, "ok");
-    world.attester.fails.store(false, std::sync::atomic::Ordering::SeqCst);
-    assert!(matches!(world.gateway.look_for_bundle().await, Looked::Loaded(_)));
+    world
+        .attester
+        .fails
+        .store(false, std::sync::atomic::Ordering::SeqCst);
+    assert!(matches!(
+        world.gateway.look_for_bundle().await,
+        Looked::Loaded(_)
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +165,10 @@ async fn a_revoked_key_s_bundle_decides_nothing_until_the_successor_has_signed()
     let mut again = bundle("1.0", ALL, Some(&successor));
     again.push(revocation(&current, &successor));
     *world.files.lock().unwrap() = Ok(again);
-    assert!(matches!(world.gateway.look_for_bundle().await, Looked::Loaded(_)));
+    assert!(matches!(
+        world.gateway.look_for_bundle().await,
+        Looked::Loaded(_)
+    ));
     assert_eq!(world.call("echo").await, "ok");
     let claim = world.close().await;
     let signing = claim.get("gateway").unwrap().get("policy_signing").unwrap();
@@ -161,11 +194,21 @@ async fn an_exception_outlives_a_reload_and_what_a_server_offered_is_not_forgott
     let (world, key, _) = world().await;
     assert_eq!(world.call("echo").await, "ok");
     let before = world.gateway.rules();
-    *world.files.lock().unwrap() = Ok(bundle("2", "@id(\"x\") permit(principal, action, resource);", Some(&key)));
-    assert!(matches!(world.gateway.look_for_bundle().await, Looked::Loaded(_)));
+    *world.files.lock().unwrap() = Ok(bundle(
+        "2",
+        "@id(\"x\") permit(principal, action, resource);",
+        Some(&key),
+    ));
+    assert!(matches!(
+        world.gateway.look_for_bundle().await,
+        Looked::Loaded(_)
+    ));
     let after = world.gateway.rules();
     assert_eq!(after.generation, before.generation + 1);
     assert_eq!(world.call("echo").await, "ok");
-    let declared = world.kinds().into_iter().filter(|kind| kind == "declarations");
+    let declared = world
+        .kinds()
+        .into_iter()
+        .filter(|kind| kind == "declarations");
     assert_eq!(declared.count(), 1);
 }

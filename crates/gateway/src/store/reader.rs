@@ -37,8 +37,12 @@ pub(crate) struct LogRow {
 #[derive(Clone, Debug)]
 pub(crate) struct MarkRow {
     pub(crate) principal: String,
+    /// Rises with every change.
+    pub(crate) version: u64,
     pub(crate) sensitivity: String,
     pub(crate) resets: u64,
+    /// Labels, tools and injection events, as JSON.
+    pub(crate) seen: String,
 }
 
 /// The signatures of a sealed log.
@@ -90,7 +94,9 @@ impl Reader {
         let last: Option<i64> = self.with(|connection| {
             connection
                 .prepare_cached("SELECT max(place) FROM entries WHERE place >= ?1 AND place < ?2")?
-                .query_row(params![first, first.saturating_add(PER_LOG)], |row| row.get(0))
+                .query_row(params![first, first.saturating_add(PER_LOG)], |row| {
+                    row.get(0)
+                })
         })?;
         let mut rest = last.map(|last| (first, last));
         while let Some((from, last)) = rest {
@@ -234,14 +240,17 @@ impl Reader {
     /// The marks of all principals.
     pub(crate) fn marks(&self) -> Result<Vec<MarkRow>, StoreError> {
         self.with(|connection| {
-            let mut statement =
-                connection.prepare("SELECT principal, sensitivity, resets FROM marks")?;
+            let mut statement = connection
+                .prepare("SELECT principal, version, sensitivity, resets, seen FROM marks")?;
             statement
                 .query_map([], |row| {
+                    let count = |number: i64| u64::try_from(number).unwrap_or(0);
                     Ok(MarkRow {
                         principal: row.get(0)?,
-                        sensitivity: row.get(1)?,
-                        resets: u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0),
+                        version: count(row.get(1)?),
+                        sensitivity: row.get(2)?,
+                        resets: count(row.get(3)?),
+                        seen: row.get(4)?,
                     })
                 })?
                 .collect()

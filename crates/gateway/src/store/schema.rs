@@ -34,8 +34,10 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 CREATE TABLE IF NOT EXISTS marks (
     principal TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
     sensitivity TEXT NOT NULL,
-    resets INTEGER NOT NULL
+    resets INTEGER NOT NULL,
+    seen TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blocks (
     principal TEXT PRIMARY KEY,

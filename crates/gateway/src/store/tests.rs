@@ -1,10 +1,14 @@
 mod damage;
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 /// In memory where there is such a folder: some tests open thousands of databases.
 fn folder() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }
 
 fn log_row() -> Row<'static> {
@@ -83,6 +87,44 @@ fn a_second_writer_is_refused() {
     assert!(matches!(Store::open(&path), Err(StoreError::Locked(_))));
 }
 
+#[test]
+fn l23_a_link_to_a_database_is_that_database() {
+    let folder = folder();
+    let (path, link) = (
+        folder.path().join("audit.db"),
+        folder.path().join("link.db"),
+    );
+    let store = Store::open(&path).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert!(matches!(Store::open(&link), Err(StoreError::Locked(_))));
+    drop(store);
+    let mut store = Store::open(&link).unwrap();
+    store.write(&[log_row()]).unwrap();
+    store.wal_sync().unwrap().sync().unwrap();
+    assert!(Reader::open(&path).unwrap().log("a").unwrap().is_some());
+    assert!(matches!(Store::open(&path), Err(StoreError::Locked(_))));
+}
+
+// L20: whoever has the salts can confirm a guess.
+#[test]
+fn l20_nobody_else_may_read_a_new_database_or_what_lies_beside_it() {
+    let folder = folder();
+    let path = folder.path().join("audit.db");
+    let mut store = Store::open(&path).unwrap();
+    store.write(&[log_row()]).unwrap();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).unwrap().flatten() {
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?}: {mode:o}", entry.file_name());
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        ["audit.db", "audit.db-shm", "audit.db-wal", "audit.db.lock"]
+    );
+}
+
 // L24
 #[test]
 fn a_newer_format_is_refused_by_name() {
@@ -116,11 +158,24 @@ fn a_reader_refuses_a_newer_format_and_what_is_no_log_at_all() {
     Reader::open(&path).unwrap();
     let version = |to| {
         let order = format!("PRAGMA user_version = {to}");
-        Connection::open(&path).unwrap().execute_batch(&order).unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(&order)
+            .unwrap();
         Reader::open(&path).unwrap_err()
     };
     let error = version(2);
-    assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            StoreError::Newer {
+                found: 2,
+                known: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
     let error = version(0);
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
 }
@@ -138,7 +193,9 @@ fn a_reader_that_stops_taking_entries_holds_up_no_other() {
         body: &body,
         salts: None,
     };
-    let rows: Vec<_> = std::iter::once(log_row()).chain((0..16).map(entry)).collect();
+    let rows: Vec<_> = std::iter::once(log_row())
+        .chain((0..16).map(entry))
+        .collect();
     store.write(&rows).unwrap();
     let reader = std::sync::Arc::new(Reader::open(&path).unwrap());
     let (stopped, is_stopped) = std::sync::mpsc::channel();
@@ -234,6 +291,19 @@ fn blocks_and_marks_survive() {
     let folder = folder();
     let path = folder.path().join("audit.db");
     let mut store = Store::open(&path).unwrap();
+    let older = Mark {
+        principal: "p".to_owned(),
+        version: 1,
+        sensitivity: "pii".to_owned(),
+        resets: 0,
+        seen: "{}".to_owned(),
+    };
+    let newer = Mark {
+        version: 2,
+        sensitivity: "hipaa_phi".to_owned(),
+        resets: 2,
+        ..older.clone()
+    };
     let rows = [
         Row::Block {
             principal: "p",
@@ -246,16 +316,8 @@ fn blocks_and_marks_survive() {
             reason: "r",
         },
         Row::Unblock { principal: "p" },
-        Row::Mark {
-            principal: "p",
-            sensitivity: "pii",
-            resets: 0,
-        },
-        Row::Mark {
-            principal: "p",
-            sensitivity: "hipaa_phi",
-            resets: 2,
-        },
+        Row::Mark(&newer),
+        Row::Mark(&older),
     ];
     store.write(&rows).unwrap();
     let reader = Reader::open(&path).unwrap();

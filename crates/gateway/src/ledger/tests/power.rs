@@ -75,25 +75,30 @@ fn changes(before: &Image, after: &Image, of: Of, size: usize) -> Vec<Sector> {
     let (old, new) = (before.file(of), after.file(of));
     assert!(new.len() >= old.len(), "neither file is ever cut");
     let sectors = new.chunks(size).enumerate();
-    let changed = sectors.filter(|(n, bytes)| old.get(n * size..n * size + bytes.len()) != Some(bytes));
+    let changed =
+        sectors.filter(|(n, bytes)| old.get(n * size..n * size + bytes.len()) != Some(bytes));
     changed
-        .map(|(n, bytes)| Sector { of, at: n * size, bytes: bytes.to_vec() })
+        .map(|(n, bytes)| Sector {
+            of,
+            at: n * size,
+            bytes: bytes.to_vec(),
+        })
         .collect()
 }
 
-/// What may be on the disk when some of `written` was not synced: torn at a sector that was not
-/// among `before`, one of them lost, one of them alone there, and some of them in no order.
+/// What may be on the disk when some of `written` was not synced: torn at any sector but the first
+/// `before`, whose turn has been; one of them lost, one of them alone there, and some of all.
 fn outcomes(base: &Image, written: &[Sector], before: usize, seed: u64) -> Vec<Image> {
     let mut images = Vec::new();
     for n in before..=written.len() {
         images.push(base.with(&written[..n]));
     }
-    for n in 0..written.len() {
+    for n in before..written.len() {
         images.push(base.with(written[..n].iter().chain(&written[n + 1..])));
         images.push(base.with(&written[n..=n]));
     }
     let mut state = seed | 1;
-    for _ in 0..6 {
+    for _ in 0..12 {
         let some: Vec<&Sector> = written
             .iter()
             .filter(|_| {
@@ -123,14 +128,21 @@ fn crashes(moments: &[Moment], told: &[Ack], sector: usize) -> Vec<Crash> {
         let (before, after) = (&pair[0], &pair[1]);
         let mut add = |base: &Image, written: &[Sector], known: usize| {
             for image in outcomes(base, written, known, n as u64 + 7) {
-                crashes.push(Crash { image, told: before.told });
+                crashes.push(Crash {
+                    image,
+                    told: before.told,
+                });
             }
         };
         let header = &after.image.wal[..WAL_HEADER];
         if before.image.wal[..WAL_HEADER] != *header {
             // The log begins anew over the old one. SQLite syncs the new header before any frame:
             // old frames under an old header would bring old pages back.
-            let header = Sector { of: Of::Wal, at: 0, bytes: header.to_vec() };
+            let header = Sector {
+                of: Of::Wal,
+                at: 0,
+                bytes: header.to_vec(),
+            };
             base = base.with([&header]);
             add(&base, &[], 0);
         }
@@ -201,7 +213,9 @@ fn survive(crashes: &[Crash], told: &[Ack]) {
 async fn power_fails_everywhere(pages: u32) -> BTreeSet<usize> {
     let (moments, told) = moments(pages).await;
     assert!(moments.len() >= STEPS.len(), "{}", moments.len());
-    let checkpoints = moments.windows(2).filter(|pair| pair[0].image.data != pair[1].image.data);
+    let checkpoints = moments
+        .windows(2)
+        .filter(|pair| pair[0].image.data != pair[1].image.data);
     let checkpoints = checkpoints.count();
     let mut counts = BTreeSet::from([checkpoints]);
     for sector in [512, 4_096] {
@@ -225,12 +239,12 @@ const WAL_HEADER: usize = 32;
 async fn l02_power_lost_at_any_sector_after_the_last_sync_loses_nothing_promised_to_the_disk() {
     let counts = power_fails_everywhere(4_000).await;
     assert_eq!(counts.first(), Some(&0), "no checkpoint among them");
-    assert!(counts.last() > Some(&800), "{counts:?}");
+    assert!(counts.last() > Some(&600), "{counts:?}");
 }
 
 #[tokio::test]
 async fn l02_power_lost_during_a_checkpoint_or_after_it_loses_nothing_promised_to_the_disk() {
     let counts = power_fails_everywhere(4).await;
     assert!(counts.first() > Some(&3), "{counts:?}");
-    assert!(counts.last() > Some(&800), "{counts:?}");
+    assert!(counts.last() > Some(&600), "{counts:?}");
 }

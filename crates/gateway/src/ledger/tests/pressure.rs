@@ -48,7 +48,10 @@ async fn v1_a_receipt_for_the_disk_waits_for_the_sync_and_one_for_the_process_do
     until(|| syncs.load(Ordering::SeqCst) == 2).await;
     assert_eq!(replay(&bench.path(), 1).size(), 2, "committed");
     append(&ledger, 1, Durability::Process).await.unwrap();
-    assert!(written.try_recv().is_err(), "nobody is told before the sync has ended");
+    assert!(
+        written.try_recv().is_err(),
+        "nobody is told before the sync has ended"
+    );
     release.send(()).unwrap();
     assert_eq!(written.await.unwrap().unwrap().seq, 1);
 }
@@ -76,7 +79,11 @@ async fn l17_a_disk_that_stalls_refuses_callers_beyond_a_bound_and_loses_none_it
     assert!(matches!(refused, LedgerError::Overloaded), "{refused}");
     assert!(started.elapsed() < Duration::from_secs(10));
     // The queue, and one batch in the writer's hand besides the one at the disk.
-    assert!((QUEUE..=QUEUE + 1_024 + 2).contains(&taken.len()), "{}", taken.len());
+    assert!(
+        (QUEUE..=QUEUE + 1_024 + 2).contains(&taken.len()),
+        "{}",
+        taken.len()
+    );
     assert!(ledger.failure().is_none(), "overload is no failure");
     drop(release);
     let count = taken.len() as u64;
@@ -99,7 +106,9 @@ async fn l17_stalls_of_half_a_second_are_shared_by_all_who_wait() {
     }));
     open(&ledger, 1).await;
     let before = syncs.load(Ordering::SeqCst);
-    let waiting: Vec<_> = (0..400).map(|_| submit(&ledger, Durability::Disk).unwrap()).collect();
+    let waiting: Vec<_> = (0..400)
+        .map(|_| submit(&ledger, Durability::Disk).unwrap())
+        .collect();
     for one in waiting {
         one.await.unwrap().unwrap();
     }

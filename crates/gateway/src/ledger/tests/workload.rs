@@ -57,6 +57,14 @@ pub(super) enum Ack {
 }
 
 impl Ack {
+    /// The size that this log has for whoever was told.
+    fn size_of(&self, of: i64) -> Option<u64> {
+        match self {
+            Self::Entry { log, size, .. } => (*log == of).then_some(*size),
+            Self::Blocked | Self::CallRecord | Self::Mark | Self::Sealed => None,
+        }
+    }
+
     pub(super) fn is_on_disk(&self) -> bool {
         !matches!(
             self,
@@ -121,7 +129,11 @@ pub(super) async fn take(ledger: &Ledger, step: Step, told: &dyn Fn(Ack)) {
         });
     };
     let one = |log, durability| async move {
-        tell(log, durability, append(ledger, log, durability).await.unwrap());
+        tell(
+            log,
+            durability,
+            append(ledger, log, durability).await.unwrap(),
+        );
     };
     match step {
         Step::Append(log, durability) => one(log, durability).await,
@@ -132,20 +144,14 @@ pub(super) async fn take(ledger: &Ledger, step: Step, told: &dyn Fn(Ack)) {
         }
         Step::CallRecord(log) => {
             let record = b"call".to_vec();
-            ledger.call_record(log, "c".to_owned(), record).await.unwrap();
+            ledger
+                .call_record(log, "c".to_owned(), record)
+                .await
+                .unwrap();
             told(Ack::CallRecord);
         }
         Step::Mark(log) => {
-            let request = AppendRequest {
-                mark: Some(Mark {
-                    principal: "p".to_owned(),
-                    sensitivity: "pii".to_owned(),
-                    resets: 0,
-                }),
-                salts: Some(Box::new([7; 64])),
-                ..AppendRequest::plain(log, note(), Durability::Disk)
-            };
-            let receipt = ledger.append(request).await.unwrap();
+            let receipt = ledger.append(marked(log)).await.unwrap();
             tell(log, Durability::Disk, receipt);
             told(Ack::Mark);
         }
@@ -167,12 +173,29 @@ pub(super) async fn take(ledger: &Ledger, step: Step, told: &dyn Fn(Ack)) {
     }
 }
 
+/// An entry with salts, and with the mark that it raised.
+fn marked(log: i64) -> AppendRequest {
+    let mark = Mark {
+        principal: "p".to_owned(),
+        version: 1,
+        sensitivity: "pii".to_owned(),
+        resets: 0,
+        seen: "{}".to_owned(),
+    };
+    AppendRequest {
+        mark: Some(Arc::new(mark)),
+        salts: Some(Box::new([7; 64])),
+        ..AppendRequest::plain(log, note(), Durability::Disk)
+    }
+}
+
 /// Opens what is left, as a start does, and holds it against what callers were told: `kept` of it
 /// must be there, and of the rest no more than a tail may be missing.
 pub(super) fn hold_against(path: &Path, told: &[Ack], kept: &dyn Fn(&Ack) -> bool) {
     let mut store = Store::open(path).unwrap();
     let reader = Reader::open(path).unwrap();
-    let orphans = recovery::find(&reader).unwrap();
+    let orphans =
+        recovery::find(&reader, &cmcp_policy::sensitivity::Vocabulary::builtin()).unwrap();
     let roots: HashMap<i64, Vec<String>> = reader
         .logs()
         .unwrap()
@@ -193,19 +216,23 @@ pub(super) fn hold_against(path: &Path, told: &[Ack], kept: &dyn Fn(&Ack) -> boo
             } => {
                 let place = usize::try_from(*size).unwrap() - 1;
                 let found = roots.get(log).and_then(|roots| roots.get(place));
-                assert!(found.is_none_or(|found| found == root), "{ack}: another log");
+                assert!(
+                    found.is_none_or(|found| found == root),
+                    "{ack}: another log"
+                );
                 found.is_some()
             }
         };
         assert!(found || !kept(ack), "lost: {ack}");
     }
     for (log, roots) in &roots {
-        let last = told.iter().rev().find_map(|ack| match ack {
-            Ack::Entry { log: of, size, .. } if of == log => Some(*size),
-            _ => None,
-        });
+        let last = told.iter().rev().find_map(|ack| ack.size_of(*log));
         let most = last.unwrap_or(0) + IN_FLIGHT;
-        assert!(roots.len() as u64 <= most, "log {log}: {} of {most}", roots.len());
+        assert!(
+            roots.len() as u64 <= most,
+            "log {log}: {} of {most}",
+            roots.len()
+        );
     }
     for mut orphan in orphans {
         let next = orphan.chain.append(&note(), clock().now()).unwrap();
@@ -225,7 +252,9 @@ fn roots(reader: &Reader, log: i64) -> Vec<String> {
     let mut chain = Chain::new(&format!("log-{log}"));
     let mut roots = Vec::new();
     let read = reader.entries(log, &mut |bytes| {
-        chain.take(bytes).map(|_| roots.push(chain.root().to_string()))
+        chain
+            .take(bytes)
+            .map(|_| roots.push(chain.root().to_string()))
     });
     read.unwrap().unwrap();
     roots
@@ -253,5 +282,7 @@ pub(super) fn seal() -> Seal {
 /// A folder in memory where there is one: thousands of databases are opened, and every opening
 /// syncs. What a sync is worth is the test's own business.
 pub(super) fn folder() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }

@@ -1,0 +1,113 @@
+//! The errors of routes that are not MCP's: a frozen word each, and its HTTP status.
+
+use axum::response::Response;
+use cmcp_json::{Object, Value};
+use http::StatusCode;
+
+/// Why such a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    AgentUnknown,
+    AlreadyBlocked,
+    AuditStore,
+    BodyIncomplete,
+    FieldInvalid,
+    FieldMissing,
+    Internal,
+    NotBlocked,
+    NotFound,
+    Parse,
+    RateLimited,
+    SessionClosing,
+    TokenInvalid,
+    TokenMissing,
+}
+
+impl Fault {
+    /// Every fault.
+    pub(crate) const ALL: [Self; 14] = [
+        Self::AgentUnknown,
+        Self::AlreadyBlocked,
+        Self::AuditStore,
+        Self::BodyIncomplete,
+        Self::FieldInvalid,
+        Self::FieldMissing,
+        Self::Internal,
+        Self::NotBlocked,
+        Self::NotFound,
+        Self::Parse,
+        Self::RateLimited,
+        Self::SessionClosing,
+        Self::TokenInvalid,
+        Self::TokenMissing,
+    ];
+
+    /// The word in `error_code`.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::AgentUnknown => "NO_AGENT_IDENTITY",
+            Self::AlreadyBlocked => "KILL_SWITCH_TRIPPED",
+            Self::AuditStore => "AUDIT_STORE_UNAVAILABLE",
+            Self::BodyIncomplete => "BODY_INCOMPLETE",
+            Self::FieldInvalid => "INVALID_FIELD",
+            Self::FieldMissing => "MISSING_FIELD",
+            Self::Internal => "INTERNAL_ERROR",
+            Self::NotBlocked => "NOT_BLOCKED",
+            Self::NotFound => "NOT_FOUND",
+            Self::Parse => "PARSE_ERROR",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::SessionClosing => "SESSION_CLOSING",
+            Self::TokenInvalid => "INVALID_BEARER_TOKEN",
+            Self::TokenMissing => "MISSING_BEARER_TOKEN",
+        }
+    }
+
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::AgentUnknown | Self::AlreadyBlocked | Self::SessionClosing => {
+                StatusCode::CONFLICT
+            }
+            Self::AuditStore => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
+            Self::FieldInvalid | Self::FieldMissing => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotBlocked | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Parse => StatusCode::BAD_REQUEST,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::TokenInvalid | Self::TokenMissing => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// What it means, for the reference.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::AgentUnknown => "no principal has that `agent_id`",
+            Self::AlreadyBlocked => "this agent is blocked already",
+            Self::AuditStore => "the audit database takes no entry now; nothing was done",
+            Self::BodyIncomplete => "the request's body did not arrive in time",
+            Self::FieldInvalid => "a member of the body is not what it has to be, or is not known",
+            Self::FieldMissing => "a member of the body is missing",
+            Self::Internal => "a fault of the gateway's own; its log says more",
+            Self::NotBlocked => "this agent is not blocked",
+            Self::NotFound => "no such route, for this caller",
+            Self::Parse => "the body is not one JSON object",
+            Self::RateLimited => {
+                "this address has used up its budget for this probe; `Retry-After` says when to come back"
+            }
+            Self::SessionClosing => "somebody else is closing the session already",
+            Self::TokenInvalid => "the bearer token is nobody's",
+            Self::TokenMissing => "no bearer token came along",
+        }
+    }
+
+    /// The answer that says so, with a text for people.
+    pub(crate) fn response(self, text: &str) -> Response {
+        super::json(
+            self.status(),
+            Object::from([
+                ("error", Value::from(text)),
+                ("error_code", Value::from(self.code())),
+            ]),
+        )
+    }
+}
