@@ -1,5 +1,6 @@
 //! The generated part of `docs/`: made from the tables that the program itself runs on.
 
+pub(crate) mod cedar;
 pub(crate) mod commands;
 pub(crate) mod configuration;
 pub(crate) mod errors;
@@ -16,6 +17,10 @@ pub(crate) struct Page {
 /// Every generated file.
 pub(crate) fn pages() -> Vec<Page> {
     vec![
+        Page {
+            name: "cedar.md",
+            text: cedar::page(),
+        },
         Page {
             name: "commands.md",
             text: commands::page(),

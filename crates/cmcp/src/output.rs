@@ -1,10 +1,13 @@
 //! The one place that writes to standard output and standard error.
 
+mod log;
+
 use std::io::{self, IsTerminal, Write};
 
 use cmcp_json::Value;
 
 use crate::cli::Format;
+pub(crate) use log::Log;
 
 /// Standard output and error of one command. A reader that went away is no failure of the command.
 #[derive(Clone, Copy, Debug)]

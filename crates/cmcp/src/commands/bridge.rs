@@ -5,6 +5,7 @@ use cmcp_connect::bridge::{self, Bridge, Token};
 use crate::{
     cli::ClientBridgeArgs,
     commands::{Context, Exit, Failure, start},
+    output::Log,
 };
 
 pub(crate) fn run(arguments: &ClientBridgeArgs, context: Context<'_>) -> Result<Exit, Failure> {
@@ -22,7 +23,7 @@ pub(crate) fn run(arguments: &ClientBridgeArgs, context: Context<'_>) -> Result<
             });
         }
     };
-    start::log_to_stderr(context.output.format, context.environment, "warn");
+    let _log = Log::start(context.output.format, context.environment, "warn");
     let bridge = Bridge {
         url: gateway_url.clone(),
         token,

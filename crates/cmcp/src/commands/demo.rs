@@ -27,7 +27,7 @@ use crate::{
         self,
         assemble::{self, Assembled, Offer},
     },
-    output::Output,
+    output::{Log, Output},
     render::report::{self, Wording},
     write,
 };
@@ -43,7 +43,7 @@ pub(crate) fn server() -> Result<Exit, Failure> {
 
 pub(crate) fn run(arguments: &DemoArgs, context: Context<'_>) -> Result<Exit, Failure> {
     let output = context.output;
-    start::log_to_stderr(output.format, context.environment, "warn");
+    let _log = Log::start(output.format, context.environment, "warn");
     output.line(say::INTRODUCTION);
     let addr = address(arguments.listen.as_deref())?;
     let folder = folder(arguments.dir.as_deref())?;

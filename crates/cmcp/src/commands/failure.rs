@@ -105,6 +105,17 @@ impl Failure {
         }
     }
 
+    /// The code of what kept a gateway from starting.
+    fn code(&self) -> Option<&'static str> {
+        if let Self::Start(error) = self {
+            return Some(error.code());
+        }
+        if let Self::Serve(error) = self {
+            return Some(error.code());
+        }
+        None
+    }
+
     /// One line for each problem, with its code; or one JSON document.
     pub(crate) fn report(&self, output: Output) {
         let (lines, errors): (Vec<String>, Vec<Value>) = if let Self::Config(problems) = self {
@@ -115,8 +126,15 @@ impl Failure {
             )
         } else {
             let text = self.to_string();
-            let error = Object::from([("message", text.as_str())]);
-            (vec![text], vec![error.into()])
+            let mut error = Object::from([("message", text.as_str())]);
+            let line = match self.code() {
+                None => text,
+                Some(code) => {
+                    error.insert("code", code);
+                    format!("{code}: {text}")
+                }
+            };
+            (vec![line], vec![error.into()])
         };
         for line in &lines {
             output.note(format!("error: {line}"));

@@ -8,17 +8,16 @@ use cmcp_json::Object;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    cli::{Format, StartArgs},
+    cli::StartArgs,
     commands::{Context, Exit, Failure},
     config::{
         self, Config, Purpose, Request,
         documents::{self, Documents},
-        environment::Environment,
         evidence::EvidenceSource,
         handover::Program,
         keys,
     },
-    output::Output,
+    output::{Log, Output},
 };
 
 pub(crate) fn run(arguments: &StartArgs, context: Context<'_>) -> Result<Exit, Failure> {
@@ -34,7 +33,7 @@ pub(crate) fn run(arguments: &StartArgs, context: Context<'_>) -> Result<Exit, F
         enforcement: enforcement.map(Into::into),
     };
     let (config, documents) = config::load(&request).map_err(Failure::Config)?;
-    log_to_stderr(output.format, environment, "info");
+    let _log = Log::start(output.format, environment, "info");
     warn(&config);
     let evidence = config.evidence;
     let digest = config.effective().digest().map_err(Failure::Canonical)?;
@@ -133,18 +132,4 @@ pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-/// Sends the operational log to standard error; `RUST_LOG` filters it.
-pub(crate) fn log_to_stderr(format: Format, environment: &Environment, usual: &str) {
-    let filter = environment.value("RUST_LOG");
-    let filter = tracing_subscriber::EnvFilter::new(filter.as_deref().unwrap_or(usual));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // Set once, here; a second time could only be a test's.
-    let _set = match format {
-        Format::Human => log.with_target(false).try_init(),
-        Format::Json => log.json().try_init(),
-    };
 }

@@ -5,6 +5,7 @@
 pub(crate) enum Code {
     AttestationProviderNotImplemented,
     AttestationProviderUnsupported,
+    AttestationReportUnavailable,
     AuditStoreUnavailable,
     BearerTokenRequired,
     CatalogHashMismatch,
@@ -19,13 +20,15 @@ pub(crate) enum Code {
     PolicySignatureInvalid,
     PolicySigningKeyInvalid,
     PolicySigningKeyRevoked,
+    TeeFault,
 }
 
 impl Code {
     /// Every code, by its word.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::AttestationProviderNotImplemented,
         Self::AttestationProviderUnsupported,
+        Self::AttestationReportUnavailable,
         Self::AuditStoreUnavailable,
         Self::BearerTokenRequired,
         Self::CatalogHashMismatch,
@@ -40,12 +43,14 @@ impl Code {
         Self::PolicySignatureInvalid,
         Self::PolicySigningKeyInvalid,
         Self::PolicySigningKeyRevoked,
+        Self::TeeFault,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::AttestationProviderNotImplemented => "ATTESTATION_PROVIDER_NOT_IMPLEMENTED",
             Self::AttestationProviderUnsupported => "ATTESTATION_PROVIDER_UNSUPPORTED",
+            Self::AttestationReportUnavailable => "ATTESTATION_REPORT_UNAVAILABLE",
             Self::AuditStoreUnavailable => "AUDIT_STORE_UNAVAILABLE",
             Self::BearerTokenRequired => "BEARER_TOKEN_REQUIRED",
             Self::CatalogHashMismatch => "CATALOG_HASH_MISMATCH",
@@ -60,6 +65,7 @@ impl Code {
             Self::PolicySignatureInvalid => "POLICY_SIGNATURE_INVALID",
             Self::PolicySigningKeyInvalid => "POLICY_SIGNING_KEY_INVALID",
             Self::PolicySigningKeyRevoked => "POLICY_SIGNING_KEY_REVOKED",
+            Self::TeeFault => "TEE_FAULT",
         }
     }
 
@@ -72,6 +78,7 @@ impl Code {
             Self::AttestationProviderUnsupported => {
                 "no hardware evidence is available, and nobody asked for software evidence"
             }
+            Self::AttestationReportUnavailable => "the attester gave no evidence",
             Self::AuditStoreUnavailable => {
                 "the audit database cannot be opened, is broken, or lies on a network file system"
             }
@@ -102,6 +109,7 @@ impl Code {
             }
             Self::PolicySigningKeyInvalid => "a pinned signing key is not a usable public key",
             Self::PolicySigningKeyRevoked => "the key that signed the bundle is revoked",
+            Self::TeeFault => "the system gives no randomness for the signing key",
         }
     }
 }

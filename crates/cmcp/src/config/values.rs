@@ -64,8 +64,14 @@ impl Values {
             Tree::Null => {}
             Tree::Scalar(_) | Tree::Sequence(_) => reader.report(root.at, Fault::TopLevel),
         }
-        let folder = Path::new(file).parent().map(Path::to_owned).unwrap_or_default();
-        Self { set: reader.set, folder }
+        let folder = Path::new(file)
+            .parent()
+            .map(Path::to_owned)
+            .unwrap_or_default();
+        Self {
+            set: reader.set,
+            folder,
+        }
     }
 
     /// The configuration file's folder.

@@ -2,12 +2,32 @@
 
 use std::fmt::Write;
 
+use cmcp_gateway::reference;
+
 use crate::config::code::Code;
 
 pub(crate) fn page() -> String {
     let mut page = HEAD.to_owned();
     for code in Code::ALL {
         let _infallible = writeln!(page, "| `{}` | {} |", code.as_str(), code.meaning());
+    }
+    page.push_str(CALLS);
+    for end in reference::call_ends() {
+        let (status, compat) = end.compat;
+        let _infallible = writeln!(
+            page,
+            "| `{}` | `{}` | {status}, {compat} | {} | {} |",
+            end.code, end.error_code, end.negotiated, end.meaning
+        );
+    }
+    page.push_str(RPC);
+    for error in reference::rpc_errors() {
+        let _infallible = writeln!(page, "| {} | {} |", error.code, error.meaning);
+    }
+    page.push_str(ROUTES);
+    for fault in reference::route_faults() {
+        let (code, status, meaning) = (fault.code, fault.status, fault.meaning);
+        let _infallible = writeln!(page, "| `{code}` | {status} | {meaning} |");
     }
     page.push_str(VERIFY);
     for code in cmcp_record::code::Code::ALL {
@@ -31,6 +51,37 @@ with 1.
 
 | code | meaning |
 |---|---|
+";
+
+const CALLS: &str = "
+## Calls
+
+How a call ends without a result. *Code* is the word in the log (`code` of the outcome) and in
+`/metrics`; the caller hears `error.data.error_code`, which may say less, beside `call_id`. Clients that
+never negotiated get the HTTP status and JSON-RPC code of the 0.7.1 dialect, all others HTTP 200 and
+a JSON-RPC code of their own. `upstream_tool_error` in the log is the server's own error: passed on
+to who negotiated, `UPSTREAM_TOOL_ERROR` with HTTP 502 in the 0.7.1 dialect.
+
+| code | `error_code` | 0.7.1 dialect | negotiated | meaning |
+|---|---|---|---|---|
+";
+
+const RPC: &str = "
+## JSON-RPC
+
+| code | meaning |
+|---|---|
+";
+
+const ROUTES: &str = "
+## Other routes
+
+Their errors are `{\"error\": text, \"error_code\": code}`. A session that is not there answers 404
+`{\"error\": \"session_not_found\", \"message\": text}`; a record or log that is not there 404
+`{\"error\": text}`.
+
+| code | HTTP status | meaning |
+|---|---|---|
 ";
 
 const VERIFY: &str = "

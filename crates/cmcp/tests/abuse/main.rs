@@ -4,12 +4,19 @@
 #![cfg(test)]
 
 mod arguments;
+mod audit;
+mod children;
+mod conversation;
 mod definitions;
 mod edge;
+mod exchange;
 mod messages;
 mod names;
 mod operation;
+mod rules;
+mod running;
 mod sessions;
 mod storage;
 mod support;
+mod surface;
 mod upstreams;

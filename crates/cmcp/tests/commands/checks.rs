@@ -13,8 +13,8 @@ fn errors_of_a_configuration_are_named_at_once() {
     let expected = [
         "✗ Config invalid: c.yaml:1:1: `listen_adr` is not a key of the configuration; did you mean `listen_addr`?",
         "  c.yaml:2:26: `max_response_size_bytes` is `many`; write a whole number from 1 to 67108864",
-        "  policy/: the file cannot be read: it does not exist; check the path, which counts from the working directory",
-        "  catalog.json: the file cannot be read: it does not exist; check the path, which counts from the working directory",
+        "  policy/: the file cannot be read: it does not exist; check the path, which counts from the configuration file's folder",
+        "  catalog.json: the file cannot be read: it does not exist; check the path, which counts from the configuration file's folder",
         "",
     ];
     let lines: Vec<&str> = ran.err.split('\n').collect();

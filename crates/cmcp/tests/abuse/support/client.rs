@@ -41,7 +41,9 @@ impl Answer {
     /// HTTP status, JSON-RPC code and `error.data.error_code`.
     pub(crate) fn refusal(&self) -> (u16, i64, String) {
         let body = self.json();
-        let error = body.get("error").unwrap_or_else(|| panic!("no error: {body}"));
+        let error = body
+            .get("error")
+            .unwrap_or_else(|| panic!("no error: {body}"));
         let code = error.get("code").and_then(Value::as_i64).unwrap();
         let data = error.get("data").and_then(|data| data.get("error_code"));
         let word = data.and_then(Value::as_str).unwrap_or_default();

@@ -11,7 +11,7 @@ use std::{
         Arc, Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -29,12 +29,14 @@ pub(crate) struct Gateway {
     pub(crate) files: Arc<Prepared>,
     child: Child,
     stderr: Arc<Lines>,
+    reading: Option<JoinHandle<()>>,
     called: Mutex<Vec<String>>,
     unheard: AtomicUsize,
 }
 
+/// What the gateway has written on standard error.
 #[derive(Default)]
-struct Lines {
+pub(crate) struct Lines {
     text: Mutex<String>,
     grew: Condvar,
 }
@@ -51,7 +53,11 @@ impl Gateway {
         let pipe = child.stderr.take();
         let reader = thread::spawn({
             let stderr = Arc::clone(&stderr);
-            move || pipe.map(|pipe| stderr.read(pipe))
+            move || {
+                if let Some(pipe) = pipe {
+                    stderr.read(pipe);
+                }
+            }
         });
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -68,6 +74,7 @@ impl Gateway {
             files: Arc::clone(files),
             child,
             stderr,
+            reading: Some(reader),
             called: Mutex::default(),
             unheard: AtomicUsize::new(0),
         })
@@ -165,11 +172,18 @@ impl Gateway {
     /// A request of the revision without a handshake.
     pub(crate) fn modern(&self, token: &str, method: &str, params: &str) -> Answer {
         let mut inner = parse(params.as_bytes(), &Limits::REQUEST).unwrap();
-        let name = inner.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = inner
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         let meta = parse(META, &Limits::REQUEST).unwrap();
         inner.as_object_mut().unwrap().insert("_meta", meta);
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{inner}}}"#);
-        let mut headers = vec![("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", method)];
+        let mut headers = vec![
+            ("MCP-Protocol-Version", "2026-07-28"),
+            ("Mcp-Method", method),
+        ];
         if !name.is_empty() {
             headers.push(("Mcp-Name", &name));
         }
@@ -190,7 +204,9 @@ impl Gateway {
 
     /// The one outcome of a call.
     pub(crate) fn outcome(&self, answer: &Answer) -> Value {
-        let id = answer.header("cmcp-call-id").unwrap_or_else(|| panic!("{}", answer.text()));
+        let id = answer
+            .header("cmcp-call-id")
+            .unwrap_or_else(|| panic!("{}", answer.text()));
         let mut found = self.log_of(answer);
         found.retain(|entry| text(entry, "kind") == "outcome" && text(entry, "call_id") == id);
         assert_eq!(found.len(), 1, "outcomes of `{id}`: {found:?}");
@@ -223,7 +239,12 @@ impl Gateway {
     }
 
     pub(crate) fn stderr(&self) -> String {
-        self.stderr.text.lock().unwrap().clone()
+        self.stderr.text()
+    }
+
+    /// The operational log, to be read when the gateway has ended.
+    pub(crate) fn operational_log(&self) -> Arc<Lines> {
+        Arc::clone(&self.stderr)
     }
 
     /// Waits for a text in the operational log; so many times.
@@ -244,14 +265,28 @@ impl Gateway {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// The most memory it has had since this was last asked, in KiB.
+    pub(crate) fn peak(&self) -> u64 {
+        let peak = self.status("VmHWM");
+        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").unwrap();
+        peak
+    }
+
     pub(crate) fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+        fs::read_dir(format!("/proc/{}/fd", self.pid()))
+            .unwrap()
+            .count()
     }
 
     /// Processor time used so far.
     pub(crate) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let fields: Vec<&str> = stat
+            .rsplit_once(')')
+            .unwrap()
+            .1
+            .split_whitespace()
+            .collect();
         let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
         Duration::from_millis((ticks(11) + ticks(12)) * 10)
     }
@@ -259,7 +294,10 @@ impl Gateway {
     /// Another principal notices nothing.
     pub(crate) fn still_serves(&self) {
         let health = self.request("GET /health", &[], b"");
-        assert_eq!((health.status, health.text()), (200, r#"{"status":"ok"}"#.to_owned()));
+        assert_eq!(
+            (health.status, health.text()),
+            (200, r#"{"status":"ok"}"#.to_owned())
+        );
         let answer = self.call_as(BOB, "echo", r#"{"text":"still here"}"#);
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
@@ -281,22 +319,35 @@ impl Gateway {
     pub(crate) fn end(mut self, earlier: usize) -> Vec<Value> {
         let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
-        assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.stderr());
+        assert_eq!(
+            self.child.wait().unwrap().code(),
+            Some(0),
+            "{}",
+            self.stderr()
+        );
         let mut all = Vec::new();
         for session in self.sessions() {
             all.extend(self.verified(&session));
         }
         let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
         for entry in all.iter().filter(|entry| text(entry, "kind") == "outcome") {
-            *outcomes.entry(text(entry, "call_id").to_owned()).or_default() += 1;
+            *outcomes
+                .entry(text(entry, "call_id").to_owned())
+                .or_default() += 1;
         }
         let called = self.called.lock().unwrap();
         for id in called.iter() {
             assert_eq!(outcomes.get(id), Some(&1), "outcomes of call `{id}`");
         }
         let calls = called.len() + self.unheard.load(Ordering::SeqCst) + earlier;
-        assert_eq!(outcomes.values().sum::<usize>(), calls, "outcomes and calls");
+        assert_eq!(
+            outcomes.values().sum::<usize>(),
+            calls,
+            "outcomes and calls"
+        );
         drop(called);
+        let reading = self.reading.take().unwrap();
+        reading.join().unwrap();
         let log = self.stderr();
         assert!(!log.contains("panicked"), "{log}");
         private(&log, "the operational log");
@@ -304,18 +355,37 @@ impl Gateway {
     }
 
     fn sessions(&self) -> Vec<String> {
-        let (code, list) = self.files.run(&["--format", "json", "audit", "export", "--database", "audit.db"]);
+        let (code, list) = self.files.run(&[
+            "--format",
+            "json",
+            "audit",
+            "export",
+            "--database",
+            "audit.db",
+        ]);
         assert_eq!(code, 0, "{list}");
         let list = parse(list.as_bytes(), &Limits::DOCUMENT).unwrap();
         let rows = list.get("sessions").and_then(Value::as_array).unwrap();
         for row in rows {
             assert_eq!(text(row, "state"), "closed", "{row}");
         }
-        rows.iter().map(|row| text(row, "session").to_owned()).collect()
+        rows.iter()
+            .map(|row| text(row, "session").to_owned())
+            .collect()
     }
 
     fn verified(&self, session: &str) -> Vec<Value> {
-        let arguments = ["audit", "export", "--database", "audit.db", "--session", session, "--dir", session];
+        let arguments = [
+            "audit",
+            "export",
+            "--database",
+            "audit.db",
+            "--force",
+            "--session",
+            session,
+            "--dir",
+            session,
+        ];
         let (code, said) = self.files.run(&arguments);
         assert_eq!(code, 0, "{said}");
         let file = |name: &str| format!("{session}/{name}");
@@ -326,10 +396,21 @@ impl Gateway {
         ] {
             let arguments = ["verify", &file(record), "--audit-bundle", &file(audit)];
             let (code, said) = self.files.run(&arguments);
-            assert!(said.contains("(partially_verified)") && code == 3, "{code}: {said}");
+            assert!(
+                said.contains("(partially_verified)") && code == 3,
+                "{code}: {said}"
+            );
         }
-        for name in ["record.json", "claim.json", "audit.json", "audit-cmcp-0.7.json"] {
-            private(&fs::read_to_string(self.files.path(&file(name))).unwrap(), name);
+        for name in [
+            "record.json",
+            "claim.json",
+            "audit.json",
+            "audit-cmcp-0.7.json",
+        ] {
+            private(
+                &fs::read_to_string(self.files.path(&file(name))).unwrap(),
+                name,
+            );
         }
         let audit = fs::read(self.files.path(&file("audit.json"))).unwrap();
         entries(&parse(&audit, &Limits::DOCUMENT).unwrap())
@@ -345,6 +426,10 @@ impl Drop for Gateway {
 }
 
 impl Lines {
+    pub(crate) fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
     fn read(&self, mut pipe: ChildStderr) {
         let mut buffer = [0; 4096];
         while let Ok(read @ 1..) = pipe.read(&mut buffer) {
@@ -371,7 +456,11 @@ pub(crate) fn private(shown: &str, what: &str) {
 }
 
 fn entries(export: &Value) -> Vec<Value> {
-    export.get("entries").and_then(Value::as_array).unwrap().to_vec()
+    export
+        .get("entries")
+        .and_then(Value::as_array)
+        .unwrap()
+        .to_vec()
 }
 
 /// A member that is text; empty where there is none.

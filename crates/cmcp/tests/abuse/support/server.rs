@@ -38,8 +38,6 @@ type Script = Arc<dyn Fn(&Seen) -> Option<Reply> + Send + Sync>;
 /// One request as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// Method and path of HTTP.
-    pub(crate) line: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     /// The JSON-RPC method, empty where there is none.
@@ -68,7 +66,9 @@ impl Seen {
 
     /// The id, as JSON.
     pub(crate) fn id(&self) -> String {
-        self.message.get("id").map_or_else(|| "null".to_owned(), Value::to_string)
+        self.message
+            .get("id")
+            .map_or_else(|| "null".to_owned(), Value::to_string)
     }
 
     pub(crate) fn is_call(&self) -> bool {
@@ -82,13 +82,13 @@ impl Seen {
         name.and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The bytes of `params.arguments` as they came.
+    /// The bytes of `params.arguments` as they came; none where there were no arguments.
     pub(crate) fn arguments(&self) -> Vec<u8> {
         let params = self.message.as_object().unwrap();
         let params = &self.body[params.span("params").unwrap()];
         let inner = parse(params, &Limits::REQUEST).unwrap();
-        let span = inner.as_object().unwrap().span("arguments").unwrap();
-        params[span].to_vec()
+        let span = inner.as_object().unwrap().span("arguments");
+        span.map_or_else(Vec::new, |span| params[span].to_vec())
     }
 
     pub(crate) fn param(&self, name: &str) -> Option<Value> {
@@ -101,7 +101,10 @@ impl Seen {
     }
 
     pub(crate) fn result_text(&self, result: &str) -> String {
-        format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, self.id())
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+            self.id()
+        )
     }
 
     pub(crate) fn error(&self, code: i64, message: &str) -> Reply {
@@ -174,7 +177,10 @@ impl Server {
         let mut requests = self.shared.requests.lock().unwrap();
         while requests.iter().filter(|seen| of(seen)).count() < wanted {
             let left = give_up.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited for {wanted} requests: {requests:?}");
+            assert!(
+                !left.is_zero(),
+                "waited for {wanted} requests: {requests:?}"
+            );
             requests = self.shared.arrived.wait_timeout(requests, left).unwrap().0;
         }
     }
@@ -183,25 +189,25 @@ impl Server {
     pub(crate) fn is_untouched(&self) -> bool {
         self.shared.connections.load(Ordering::SeqCst) == 0
     }
-
-    /// All bytes that ever arrived.
-    pub(crate) fn received(&self) -> Vec<u8> {
-        let requests = self.requests();
-        requests.iter().flat_map(|seen| seen.body.clone()).collect()
-    }
 }
 
 impl Shared {
     fn serve(&self, stream: TcpStream) {
         let mut stream = BufReader::new(stream);
-        while let Ok((line, headers)) = read_head(&mut stream) {
+        while let Ok((_, headers)) = read_head(&mut stream) {
             let length = find(&headers, "content-length").is_some();
-            let body = if length { read_body(&mut stream, &headers) } else { Ok(Vec::new()) };
+            let body = if length {
+                read_body(&mut stream, &headers)
+            } else {
+                Ok(Vec::new())
+            };
             let Ok(body) = body else { return };
             let message = parse(&body, &Limits::REQUEST).unwrap_or(Value::Null);
-            let method = message.get("method").and_then(Value::as_str).unwrap_or_default();
+            let method = message
+                .get("method")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             let seen = Seen {
-                line,
                 headers,
                 body,
                 method: method.to_owned(),
@@ -227,7 +233,9 @@ impl Shared {
             "tools/call" => {
                 let text = String::from_utf8(seen.arguments()).unwrap();
                 let text = Value::from(text);
-                seen.result(&format!(r#"{{"content":[{{"type":"text","text":{text}}}]}}"#))
+                seen.result(&format!(
+                    r#"{{"content":[{{"type":"text","text":{text}}}]}}"#
+                ))
             }
             method if method.starts_with("notifications/") || seen.id() == "null" => {
                 Reply::Http(202, "text/plain", Vec::new())
@@ -244,7 +252,9 @@ impl Reply {
             Self::Json(text) => write(stream, 200, "application/json", text.as_bytes()),
             Self::Http(status, kind, body) => write(stream, status, kind, &body),
             Self::Events(messages) => {
-                let events = messages.iter().map(|message| format!("event: message\ndata: {message}\n\n"));
+                let events = messages
+                    .iter()
+                    .map(|message| format!("event: message\ndata: {message}\n\n"));
                 let body: String = events.collect();
                 write(stream, 200, "text/event-stream", body.as_bytes())
             }
@@ -273,7 +283,10 @@ impl Gate {
 
     pub(crate) fn wait(&self) {
         let opened = self.0.0.lock().unwrap();
-        let waited = self.0.1.wait_timeout_while(opened, PATIENCE, |opened| !*opened);
+        let waited = self
+            .0
+            .1
+            .wait_timeout_while(opened, PATIENCE, |opened| !*opened);
         drop(waited.unwrap());
     }
 }

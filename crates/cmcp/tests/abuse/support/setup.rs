@@ -10,9 +10,8 @@ use std::{
 
 use cmcp_evidence::Sha256Digest;
 use cmcp_json::Value;
-use cmcp_policy::{
-    catalog::{Approval, Baa, Document, Effect, ServerSpec, TlsPin, Tool as Entry, Transport},
-    path::JsonPath,
+use cmcp_policy::catalog::{
+    Approval, Baa, Document, Effect, ServerSpec, TlsPin, Tool as Entry, Transport,
 };
 use tempfile::TempDir;
 
@@ -25,7 +24,6 @@ pub(crate) struct Tool {
     server: &'static str,
     effect: Effect,
     sensitivity: &'static str,
-    redact: Vec<&'static str>,
 }
 
 impl Tool {
@@ -36,7 +34,6 @@ impl Tool {
             server: "up",
             effect: Effect::Reads,
             sensitivity: "public",
-            redact: Vec::new(),
         }
     }
 
@@ -62,18 +59,11 @@ impl Tool {
         }
     }
 
-    pub(crate) fn redacting(mut self, path: &'static str) -> Self {
-        self.redact.push(path);
-        self
-    }
-
     pub(crate) fn of(self, server: &'static str) -> Self {
         Self { server, ..self }
     }
 
     fn entry(&self) -> Entry {
-        let paths = self.redact.iter();
-        let paths = paths.map(|path| JsonPath::parse_in_result(path).unwrap());
         Entry {
             server: self.server.to_owned(),
             alias: None,
@@ -82,7 +72,7 @@ impl Tool {
             sensitivity: self.sensitivity.to_owned(),
             compliance_domain: "external".to_owned(),
             baa: Baa::NotCovered,
-            redact: paths.collect(),
+            redact: Vec::new(),
             approval: Approval::default(),
         }
     }
@@ -102,6 +92,9 @@ forbid(principal, action == Action::"call_tool", resource == Resource::"pay")
 when { context.arguments has amount && context.arguments.amount > 1000 };
 "#;
 
+/// Everything is permitted.
+pub(crate) const ALL: &str = "permit(principal, action, resource);";
+
 /// What a gateway is started with.
 pub(crate) struct Setup {
     servers: Vec<ServerSpec>,
@@ -113,7 +106,6 @@ pub(crate) struct Setup {
     environment: BTreeMap<String, String>,
     principals: Vec<(&'static str, &'static str)>,
     prefix: Vec<String>,
-    arguments: Vec<String>,
 }
 
 impl Setup {
@@ -135,7 +127,6 @@ impl Setup {
             environment: environment.into(),
             principals: vec![("alice", ALICE), ("bob", BOB)],
             prefix: Vec::new(),
-            arguments: Vec::new(),
         }
     }
 
@@ -178,6 +169,16 @@ impl Setup {
             },
         });
         self.attestation("allow_unmeasured_spawn: true")
+    }
+
+    /// A child process as the catalog would describe it.
+    pub(crate) fn process(mut self, name: &str, transport: Transport) -> Self {
+        self.servers.push(ServerSpec {
+            name: name.to_owned(),
+            display_name: None,
+            transport,
+        });
+        self
     }
 
     pub(crate) fn tools(mut self, tools: &[Tool]) -> Self {
@@ -236,12 +237,6 @@ impl Setup {
         }
     }
 
-    /// Further arguments of `cmcp start`.
-    pub(crate) fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.to_owned());
-        self
-    }
-
     /// Writes the files.
     pub(crate) fn prepare(self) -> Arc<Prepared> {
         let folder = tempfile::tempdir().unwrap();
@@ -285,7 +280,6 @@ impl Setup {
             folder,
             environment: self.environment,
             prefix: self.prefix,
-            arguments: self.arguments,
         })
     }
 
@@ -304,7 +298,6 @@ pub(crate) struct Prepared {
     folder: TempDir,
     environment: BTreeMap<String, String>,
     prefix: Vec<String>,
-    arguments: Vec<String>,
 }
 
 /// A start that failed.
@@ -341,7 +334,6 @@ impl Prepared {
             .arg("start")
             .arg("--config")
             .arg(self.path("cmcp-config.yaml"))
-            .args(&self.arguments)
             .current_dir(self.folder())
             .env_clear()
             .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
