@@ -1,11 +1,14 @@
-"""Kills the gateway with SIGKILL at random moments under load. Every answered call has to be in a
-log afterwards, every session sealed at the next start, and every export has to verify."""
+"""Kills the gateway with SIGKILL at random moments, under load and while it starts. Every answered
+call has to be in a log afterwards, every session sealed at the next start, every export has to
+verify, and no process that the gateway started outlives it."""
 
 import argparse
+import http.client
 import json
 import pathlib
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -15,6 +18,7 @@ from gateway import BINARY, Gateway, cmcp, require
 
 CALLERS = 4
 LONGEST_LIFE = 0.5
+LONGEST_START = 0.1
 
 
 class Load:
@@ -23,24 +27,22 @@ class Load:
     def __init__(self, served):
         self.served = served
         self.acknowledged = []
+        self.wrong = []
         self.threads = [threading.Thread(target=self.call, args=(n,)) for n in range(CALLERS)]
 
     def call(self, number):
         # Two sessions, and one call in three writes.
         note = {"session_id": f"agent-{number % 2}"}
         for turn in range(sys.maxsize):
-            tool, arguments = ("echo", {"message": f"{number}.{turn}"})
+            tool, arguments = "echo", {"message": f"{number}.{turn}"}
             if turn % 3 == 0:
-                tool, arguments = ("refund_order", {"order_id": "O-5001", "amount": 1})
+                tool, arguments = "refund_order", {"order_id": "O-5001", "amount": 1}
             try:
                 status, answer = self.served.call(tool, arguments, note)
-            except (OSError, ValueError):
-                return
-            except Exception as error:  # http.client: the connection ended within an answer
-                if "http.client" not in type(error).__module__:
-                    raise
-                return
-            require(status == 200 and "result" in answer, f"{status} {answer}")
+            except (OSError, ValueError, http.client.HTTPException):
+                return  # it is gone, perhaps in the middle of an answer
+            if status != 200 or "result" not in answer:
+                return self.wrong.append((status, answer))
             told = answer["result"]["_cmcp"]
             self.acknowledged.append((told["call_id"], told["audit_entry_hash"], told["session_id"]))
 
@@ -54,11 +56,46 @@ class Load:
             thread.join()
 
 
-def kill_once(served, chance):
+def kill_under_load(served, chance):
     with served.serving() as child, Load(served) as load:
         time.sleep(chance.uniform(0, LONGEST_LIFE))
+        descended = descendants(child.pid)
         child.send_signal(signal.SIGKILL)
+    require(not load.wrong, f"answered under load: {load.wrong[:3]}")
+    require(descended, "the gateway had started nothing")
+    end = time.monotonic() + 10
+    while left := [pid for pid in descended if alive(pid)]:
+        require(time.monotonic() < end, f"processes {left} outlived the gateway")
+        time.sleep(0.02)
     return load.acknowledged
+
+
+def kill_while_starting(served, chance):
+    command = [BINARY, "start", "--config", served.config]
+    with open(served.log, "ab") as log:
+        child = subprocess.Popen(command, env=served.env, stdout=subprocess.DEVNULL, stderr=log)
+    time.sleep(chance.uniform(0, LONGEST_START))
+    child.kill()
+    child.wait()
+
+
+def stat(pid):
+    """State and parent, or nothing where there is no such process."""
+    try:
+        state, parent = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[:2]
+    except OSError:
+        return None
+    return state, int(parent)
+
+
+def alive(pid):
+    return (stat(pid) or "Z")[0] not in "ZX"
+
+
+def descendants(pid):
+    parents = {int(p.name): stat(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit()}
+    found = [child for child, seen in parents.items() if seen and seen[1] == pid]
+    return found + [further for child in found for further in descendants(child)]
 
 
 def sessions(database):
@@ -91,8 +128,10 @@ def main():
         served = Gateway(work / "gateway")
         served.init("--server", f"shop={BINARY} demo-server", "--trust-hints")
         acknowledged = []
-        for _ in range(arguments.kills):
-            acknowledged += kill_once(served, chance)
+        for number in range(arguments.kills):
+            acknowledged += kill_under_load(served, chance)
+            if number % 5 == 0:
+                kill_while_starting(served, chance)
         with served.serving():
             pass
         database = served.folder / "audit.db"

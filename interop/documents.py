@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import tempfile
 
@@ -80,14 +79,15 @@ class Reader:
                 command = command.replace(shown, str(word.format_map(Words(self))))
         if " start " in command:
             return self.serve(command)
+        shell = ["bash", "-c", command]
         if command.startswith("cmcp init"):
-            shutil.rmtree(self.home / "gateway", ignore_errors=True)
+            # It asks which tools only read, on a terminal and nowhere else.
+            shell = ["script", "-qec", command, "/dev/null"]
         if command.startswith("cmcp audit export"):
             self.stop()
         cwd = ROOT if command.startswith(AT_ROOT) else self.home
         done = subprocess.run(
-            ["bash", "-c", command], cwd=cwd, env=self.env, input="hints\n", text=True,
-            capture_output=True, timeout=1200,
+            shell, cwd=cwd, env=self.env, input="hints\n", text=True, capture_output=True, timeout=1200,
         )
         wanted = next((codes for start, codes in ANSWERS.items() if command.startswith(start)), (0,))
         require(done.returncode in wanted, f"`{command}` ended with {done.returncode}:\n{done.stdout}{done.stderr}")

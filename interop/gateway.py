@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -81,6 +82,8 @@ def process(command, ready, env=None, log=None, cwd=None):
     try:
         for line in child.stdout:
             if found := re.search(ready, line):
+                # A full pipe would stop it.
+                threading.Thread(target=child.stdout.read, daemon=True).start()
                 yield found, child
                 return
         said = pathlib.Path(log).read_text()[-2000:] if log else ""
@@ -98,7 +101,6 @@ def stop(child, how=signal.SIGTERM):
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
-    child.stdout.close()
 
 
 class Gateway:
@@ -127,8 +129,7 @@ class Gateway:
     def serving(self, prefix=(), env=None):
         command = [*prefix, BINARY, "start", "--config", self.config]
         env = {**self.env, **(env or {})}
-        # The paths in the configuration count from where the gateway is started.
-        with process(command, r"listen: (\S+):(\d+)", env, self.log, self.folder) as (found, child):
+        with process(command, r"listen: (\S+):(\d+)", env, self.log) as (found, child):
             self.port = int(found[2])
             yield child
 

@@ -153,8 +153,9 @@ impl Caller {
             if enough || self.seen.borrow().errors >= MAX_ERRORS {
                 return;
             }
-            let outcome = self.call(&mut sender, id).await;
-            let broken = sender.is_closed();
+            let call = tokio::time::timeout(DEADLINE, self.call(&mut sender, id)).await;
+            let broken = call.is_err() || sender.is_closed();
+            let outcome = call.unwrap_or_else(|late| Err(late.into()));
             if begin >= self.warm {
                 self.note(begin.elapsed(), outcome);
             }
@@ -281,5 +282,7 @@ fn windows(seen: &Seen) -> Vec<Object> {
 
 /// Windows that a counted run is reported in.
 const WINDOWS: usize = 10;
+/// A call that takes longer is an error.
+const DEADLINE: Duration = Duration::from_secs(30);
 /// Errors after which a connection gives up.
 const MAX_ERRORS: usize = 100;
