@@ -19,6 +19,21 @@ CLIENTS = {
     "typescript-1.32": [*TYPESCRIPT, "1"],
     "typescript-2.4": [*TYPESCRIPT, "2"],
 }
+# What each client speaks with the gateway; 1.32 of TypeScript does not tell over stdio.
+SPOKEN = {
+    "python-1.30": ("2025-11-25",),
+    "python-2.3": ("2026-07-28",),
+    "typescript-1.32": ("2025-11-25", None),
+    "typescript-2.4": ("2026-07-28",),
+}
+# Kinds of answers that the calls of each server are there for.
+SHOWN = {
+    "everything": {"text", "image", "resource_link", "structured"},
+    "filesystem": {"text", "image", "structured", "error"},
+    "memory": {"text", "structured"},
+    "sdk1": {"text", "image", "structured", "error"},
+    "sdk2": {"text", "image", "structured", "error"},
+}
 PNG = (
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
     b"\x00\x00\x00\rIDATx\xdac\xfc\xcf\xc0P\x0f\x00\x04\x85\x01\x80\x84\xa9\x8c!\x00\x00\x00\x00IEND\xaeB`\x82"
@@ -127,7 +142,15 @@ def case(client, name, target, through, calls):
     listed = compare(directly, governed, prefix)
     missing = {tool for tool, _ in renamed} - listed
     require(not missing, f"not listed: {missing}")
-    require(any(r.get("isError") for r in governed["results"]) or name in ("everything", "memory"), "no error was seen")
+    require(governed.get("version") in SPOKEN[client], f"spoken: {governed.get('version')}")
+    absent = SHOWN[name] - kinds(governed["results"])
+    require(not absent, f"no result had {absent}")
+
+
+def kinds(results):
+    blocks = {block["type"] for result in results for block in result.get("content", ())}
+    structured = {"structured" for result in results if "structuredContent" in result}
+    return blocks | structured | {"error" for result in results if result.get("isError")}
 
 
 @contextlib.contextmanager

@@ -36,10 +36,10 @@ async def call(session, name, arguments):
 
 async def main(target, calls):
     async with streams(target) as (read, write), ClientSession(read, write) as session:
-        await session.initialize()
+        version = (await session.initialize()).protocolVersion
         tools = [plain(tool) for tool in (await session.list_tools()).tools]
         results = [await call(session, *one) for one in calls]
-        print(json.dumps({"tools": tools, "results": results}))
+        print(json.dumps({"version": version, "tools": tools, "results": results}))
 
 
 asyncio.run(main(**json.loads(sys.argv[1])))

@@ -31,7 +31,8 @@ async def main(target, calls):
     async with Client(connect(target), mode="auto") as client:
         tools = [plain(tool) for tool in (await client.list_tools()).tools]
         results = [await call(client, *one) for one in calls]
-        print(json.dumps({"tools": tools, "results": results}))
+        version = client.protocol_version
+        print(json.dumps({"version": version, "tools": tools, "results": results}))
 
 
 asyncio.run(main(**json.loads(sys.argv[1])))

@@ -37,5 +37,6 @@ for (const [name, args] of calls) {
     results.push({ error: { code: error.code, message: error.message, data: error.data } });
   }
 }
-console.log(JSON.stringify({ tools, results }));
+const version = client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion;
+console.log(JSON.stringify({ version, tools, results }));
 await client.close();
