@@ -108,7 +108,9 @@ impl<'a> Parser<'a> {
                     .elements_left
                     .checked_sub(1)
                     .ok_or_else(|| self.error(ParseErrorKind::Elements(self.limits.elements)))?;
-                elements.push(self.value()?);
+                let element = self.value()?;
+                self.make_room(&mut elements);
+                elements.push(element);
                 if self.closes(b']', ParseErrorKind::ArrayEnd)? {
                     break;
                 }
@@ -157,6 +159,7 @@ impl<'a> Parser<'a> {
         self.skip_white_space();
         let from = self.place;
         let value = self.value()?;
+        self.make_room(&mut members.list);
         members.list.push(Member {
             name: name.into_owned(),
             value,
@@ -166,6 +169,15 @@ impl<'a> Parser<'a> {
             },
         });
         Ok(())
+    }
+
+    /// Room for one more. A vector begins with room for four; a long text made of little else than
+    /// `[0]` or `{"a":0}` would take forty times its size.
+    fn make_room<T>(&self, list: &mut Vec<T>) {
+        let is_full = list.len() == list.capacity();
+        if is_full && list.len() < 4 && self.text.len() > LONG {
+            list.reserve_exact(list.len().max(1));
+        }
     }
 
     /// Enters an array or object: past its opening bracket and the white space behind it.
@@ -260,6 +272,9 @@ impl<'a> Members<'a> {
         !self.names.insert(name.clone())
     }
 }
+
+/// Texts from this length on are read with as little room as can be.
+const LONG: usize = 32 * 1024;
 
 /// Up to this many members, comparing with each is cheaper than hashing.
 const FEW: usize = 16;

@@ -106,9 +106,11 @@ fn start() -> Kind {
 
 fn call() -> Call {
     Call {
+        action: None,
         attempt: Text::new("5f5c9f0e-2c9e-4a7e-8a39-1d7c0f4be001"),
         call_id: Text::new("9f13449c-9813-40bb-a08b-d5ac2bd6b0b6"),
         declaration: Some(digest("declaration")),
+        parent: None,
         policies: Texts::new(["allow-read"]),
         policy: digest("policy"),
         protocol: Text::new("2026-07-28"),

@@ -8,9 +8,9 @@ use cmcp_evidence::{Sha256Digest, SigningKey, Timestamp};
 use cmcp_json::Value;
 use cmcp_record::{
     audit::{
-        Advice, Call, CallResult, CatalogDrift, Chain, Count, Drifted, Durability, EvidenceClass,
-        Findings, Intent, Kind, Mode, Outcome, RecordPer, RpcId, Server, SessionEnd, SessionReset,
-        SessionStart, Text, Texts, commit,
+        Action, Advice, Call, CallResult, CatalogDrift, Chain, Count, Drifted, Durability,
+        EvidenceClass, Findings, Intent, Kind, Mode, Outcome, RecordPer, RpcId, Server, SessionEnd,
+        SessionReset, SessionStart, Text, Texts, commit,
     },
     claim::{ClaimAttestation, ClaimBuilder, ClaimInput, ClaimPolicy, ClaimRuntime},
     export::{self, CompatExport},
@@ -76,6 +76,12 @@ fn session(ending: Ending) -> Vec<Kind> {
             ..outcome(call, verdict)
         })));
     }
+    // What the older format knows nothing of.
+    let read = Call {
+        action: Some(Action::ReadResource),
+        ..call("file:///é", 10)
+    };
+    kinds.push(Kind::Outcome(Box::new(outcome(read, Verdict::Allow))));
     // Two calls ended at once, and the later one was written first.
     let last = Outcome {
         sensitivity_after: Text::new("pii"),
@@ -90,6 +96,7 @@ fn session(ending: Ending) -> Vec<Kind> {
         Text::new("démo"),
         [Drifted {
             approved: digest("a"),
+            item: None,
             offered: None,
             tool: Text::new("echo"),
         }],
@@ -141,9 +148,11 @@ fn start() -> Kind {
 
 fn call(tool: &str, number: u8) -> Call {
     Call {
+        action: None,
         attempt: Text::new("5f5c9f0e-2c9e-4a7e-8a39-1d7c0f4be001"),
         call_id: Text::new(&format!("9f13449c-9813-40bb-a08b-d5ac2bd6b0b{number}")),
         declaration: Some(digest("declaration")),
+        parent: None,
         policies: Texts::new(["policy0", "größe"]),
         policy: digest("policy"),
         protocol: Text::new("2026-07-28"),

@@ -210,6 +210,8 @@ impl ClaimBuilder {
             | Kind::BreakGlass(_)
             | Kind::CatalogLoad(_)
             | Kind::Declarations(_)
+            | Kind::EraDowngrade(_)
+            | Kind::ForeignSession(_)
             | Kind::Intent(_)
             | Kind::KillSwitch(_)
             | Kind::PolicyLoad(_)

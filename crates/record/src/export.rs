@@ -10,6 +10,9 @@
 //! name the open intent of its call, and more than 65,536 open intents. Not noticed is a second
 //! outcome without `intent_seq` of a call that never had an intent or whose intent was answered
 //! before. The older format has no intents.
+//!
+//! A call here is anything that was asked for and governed, not of tools alone; only calls of tools
+//! are counted as such, shown to who asks for them, and known to the older format.
 
 mod checkpoint;
 mod examine;

@@ -1,8 +1,9 @@
 //! Entries in the older format of 24 members, projected from ours.
 //!
 //! A projected entry is a function of the stored bytes of the log up to its own: it is never stored,
-//! and whoever has the log makes the same one. Intents, tool lists and recoveries have no place in
-//! the older format; every outcome is one `tool_call`.
+//! and whoever has the log makes the same one. Intents, lists and recoveries have no place in the older
+//! format, nor has anything that is asked for besides calls of tools; the outcome of each of those is
+//! one `tool_call`.
 
 mod ascii;
 
@@ -151,7 +152,7 @@ impl Projected {
                 Self::new("catalog_load").detail("catalog_hash", load.catalog)
             }
             Kind::KillSwitch(switch) => Self::of_kill_switch(switch),
-            Kind::Outcome(outcome) => Self::of_outcome(outcome),
+            Kind::Outcome(outcome) if outcome.call.action.is_none() => Self::of_outcome(outcome),
             Kind::PolicyLoad(load) => Self::new("policy_load")
                 .detail("policy_bundle_hash", load.policy)
                 .detail("version", &load.version),
@@ -165,7 +166,12 @@ impl Projected {
                 tool_name: Some(sequence.tool.to_string()),
                 ..Self::new("suspicious_call_sequence").number("count", sequence.count.get())
             },
-            Kind::Declarations(_) | Kind::Intent(_) | Kind::Recovered(_) => return None,
+            Kind::Declarations(_)
+            | Kind::EraDowngrade(_)
+            | Kind::ForeignSession(_)
+            | Kind::Intent(_)
+            | Kind::Outcome(_)
+            | Kind::Recovered(_) => return None,
         })
     }
 

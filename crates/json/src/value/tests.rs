@@ -69,3 +69,40 @@ fn accessors_give_only_what_is_there() {
     assert_eq!(get("a").get("x"), None);
     assert_eq!(get("a").kind(), "array");
 }
+
+#[test]
+fn a_number_of_any_length_keeps_its_spelling_and_is_equal_to_the_same_spelling_alone() {
+    for length in [1, 21, 22, 23, 24, 100, 300] {
+        let spelling = "1".repeat(length);
+        let number: crate::Number = spelling.parse().unwrap();
+        assert_eq!(number.as_str(), spelling);
+        assert_eq!(number, number.clone());
+        let other: crate::Number = format!("{spelling}.0").parse().unwrap();
+        assert_ne!(number, other);
+        let known = std::collections::HashSet::from([number]);
+        assert!(known.contains(&spelling.parse().unwrap()) && !known.contains(&other));
+    }
+    assert_eq!(crate::Number::from(i64::MIN).as_i64(), Some(i64::MIN));
+}
+
+#[test]
+fn n05_a_long_text_of_little_else_than_small_lists_is_read_with_no_room_to_spare() {
+    let rooms = |one: &str, count: usize| {
+        let text = format!("[{}{one}]", format!("{one},").repeat(count));
+        let Value::Array(lists) = value(&text) else {
+            panic!("{text}");
+        };
+        let room = |list: &Value| {
+            let Value::Array(list) = list else {
+                panic!("{list}");
+            };
+            list.capacity()
+        };
+        assert!(lists.iter().all(|list| room(list) == room(&lists[0])));
+        room(&lists[0])
+    };
+    assert_eq!([rooms("[0]", 9_000), rooms("[0,0]", 9_000)], [1, 2]);
+    assert_eq!(rooms("[0,0,0]", 9_000), 4);
+    assert_eq!(size_of::<Value>(), 32);
+    assert!(size_of::<crate::Number>() <= size_of::<String>());
+}

@@ -1,22 +1,33 @@
-//! What the log says about a call: the intent before dispatch, the outcome in every case.
+//! What the log says about a call: the intent before dispatch, the outcome in every case. Whatever
+//! else is asked for and governed, by a client or by a server, is told in the same form.
 
 use cmcp_evidence::Sha256Digest;
 use cmcp_json::Value;
 use serde::{Deserialize, Serialize};
 
-use super::text::{Advice, Count, Findings, Text, Texts};
+use super::{
+    action::Action,
+    text::{Advice, Count, Findings, Text, Texts},
+};
 use crate::verdict::Verdict;
 
 /// What is known of a call before its outcome.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Call {
+    /// What was asked for; absent when it is a call of a tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
     /// Fresh for every attempt.
     pub attempt: Text,
     /// The call, as its caller was told.
     pub call_id: Text,
-    /// Digest of the tool definition in force; absent when the tool is not in the catalog.
+    /// Digest of the definition in force; absent when the catalog has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub declaration: Option<Sha256Digest>,
+    /// The call on whose behalf a server asks for this; absent when it is nobody's in particular,
+    /// and when a client asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Text>,
     /// Ids of the deciding policies.
     #[serde(default, skip_serializing_if = "Texts::is_empty")]
     pub policies: Texts,
@@ -24,7 +35,7 @@ pub struct Call {
     pub policy: Sha256Digest,
     /// Protocol revision spoken with the caller.
     pub protocol: Text,
-    /// Salted commitment to the arguments as received.
+    /// Salted commitment to the arguments as received, or to whatever else was asked with.
     pub request: Sha256Digest,
     /// The attempt this one repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,10 +45,10 @@ pub struct Call {
     pub rpc_id: Option<RpcId>,
     /// The session's sensitivity before the call.
     pub sensitivity_before: Text,
-    /// The server the call goes to; absent when the tool is not in the catalog.
+    /// The server the call goes to or comes from; absent when the catalog does not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Server>,
-    /// The tool as the caller named it.
+    /// What it is about, as it was named: the tool or prompt, the URI of the resource, or the server.
     pub tool: Text,
 }
 
@@ -61,10 +72,10 @@ pub struct Outcome {
     /// Why there is no plain result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Text>,
-    /// Compliance domain of the tool; `unknown` when it is not in the catalog.
+    /// Compliance domain of what the call is about; `unknown` when it is not in the catalog.
     pub compliance_domain: Text,
     /// Sensitivity of this call's data: the catalog's, raised by what the caller declared;
-    /// `unknown` when the tool is not in the catalog.
+    /// `unknown` when what it is about is not in the catalog.
     pub data_class: Text,
     /// What inspection found in the response.
     #[serde(default, skip_serializing_if = "Findings::is_empty")]
@@ -133,7 +144,7 @@ impl CallResult {
     }
 }
 
-/// The server of a tool, as observed.
+/// A server, as observed.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Server {
     /// URL or command.

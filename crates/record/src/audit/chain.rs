@@ -41,6 +41,8 @@ pub struct Appended {
     pub bytes: Vec<u8>,
     /// Its leaf in the tree.
     pub leaf: Sha256Digest,
+    /// SHA-256 of `bytes`: what the next entry names.
+    pub hash: Sha256Digest,
     /// Hash of the entry in the older format that is projected from it, if one is.
     pub compat_hash: Option<String>,
 }
@@ -110,11 +112,13 @@ impl Chain {
         let compat_hash = projected.map(|projected| projected.hash().hex());
         self.advance(kind, time, leaf);
         self.next.take(seq);
-        self.prev = Prev::Entry(Sha256Digest::of(&bytes));
+        let hash = Sha256Digest::of(&bytes);
+        self.prev = Prev::Entry(hash);
         Ok(Appended {
             seq,
             bytes,
             leaf,
+            hash,
             compat_hash,
         })
     }
@@ -251,7 +255,7 @@ impl Chain {
         self.tree.root()
     }
 
-    /// Number of outcomes, one for each call received.
+    /// Number of outcomes, one for each call received and for everything else that was asked for.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.calls

@@ -6,7 +6,9 @@ use cmcp_evidence::{Sha256Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    action::Item,
     call::{Intent, Outcome, Server},
+    declarations::Declarations,
     entry::time,
     text::{Count, Text, Texts},
 };
@@ -25,8 +27,12 @@ pub enum Kind {
     CatalogDrift(CatalogDrift),
     /// A catalog came into force.
     CatalogLoad(CatalogLoad),
-    /// A server's complete tool list was read.
+    /// A server's complete list of tools, or of something else it offers, was read.
     Declarations(Declarations),
+    /// A server that spoke a newer era of the protocol speaks an older one.
+    EraDowngrade(EraDowngrade),
+    /// The principal named another one's transport session.
+    ForeignSession(ForeignSession),
     /// A call is about to be dispatched.
     Intent(Box<Intent>),
     /// The kill switch was thrown or lifted.
@@ -58,6 +64,8 @@ impl Kind {
             Self::CatalogDrift(_) => "catalog_drift",
             Self::CatalogLoad(_) => "catalog_load",
             Self::Declarations(_) => "declarations",
+            Self::EraDowngrade(_) => "era_downgrade",
+            Self::ForeignSession(_) => "foreign_session",
             Self::Intent(_) => "intent",
             Self::KillSwitch(_) => "kill_switch",
             Self::Outcome(_) => "outcome",
@@ -160,84 +168,23 @@ pub enum RecordPer {
     Session,
 }
 
-/// A server's complete tool list was read.
+/// A server that spoke a newer era of the protocol speaks an older one: its operator went back, or
+/// somebody on the way made it look so.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct Declarations {
-    /// When the list was read.
-    #[serde(with = "time")]
-    pub captured: Timestamp,
-    /// Whether the server announced a change while it was read.
-    pub change_notice: ChangeNotice,
-    /// Whether the last page was reached.
-    pub completeness: Completeness,
-    /// Number of pages.
-    pub page_count: Count,
-    /// The first pages, in order.
-    pub pages: Vec<Page>,
-    /// SHA-256 over the digests of all pages, in order.
-    pub pages_digest: Sha256Digest,
+pub struct EraDowngrade {
+    /// Protocol revision it spoke before.
+    pub from: Text,
     /// The server.
     pub server: Server,
+    /// Protocol revision it speaks now.
+    pub to: Text,
 }
 
-impl Declarations {
-    /// The list read from `server`, as cursors and the digests of the result bytes received.
-    pub fn new(
-        server: Server,
-        pages: impl IntoIterator<Item = Page>,
-        (completeness, change_notice): (Completeness, ChangeNotice),
-        captured: Timestamp,
-    ) -> Self {
-        let mut count = 0u64;
-        let mut digests = Vec::new();
-        let mut kept = Vec::new();
-        for page in pages {
-            count = count.saturating_add(1);
-            digests.extend_from_slice(page.digest.as_bytes());
-            if kept.len() < ELEMENTS_MAX {
-                kept.push(page);
-            }
-        }
-        Self {
-            captured,
-            change_notice,
-            completeness,
-            page_count: Count::new(count),
-            pages: kept,
-            pages_digest: Sha256Digest::of(&digests),
-            server,
-        }
-    }
-}
-
-/// One page of a tool list.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Page {
-    /// The cursor it was asked for with; absent for the first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<Text>,
-    /// SHA-256 of the result's bytes as received.
-    pub digest: Sha256Digest,
-}
-
-/// Whether a tool list was read to its end.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Completeness {
-    /// The last page was reached.
-    Complete,
-    /// A cursor came twice, or a limit was met.
-    Incomplete,
-}
-
-/// Whether a server announced a change of its tools while they were read.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeNotice {
-    /// It did not.
-    None,
-    /// It did.
-    Seen,
+/// The principal named another one's transport session, and was answered as if there were none.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ForeignSession {
+    /// SHA-256 of the id that it named.
+    pub named: Sha256Digest,
 }
 
 /// The session ended.
@@ -277,14 +224,14 @@ pub struct CatalogDrift {
     pub places: Texts,
     /// The server's name in the catalog.
     pub server: Text,
-    /// Number of tools that differ.
+    /// Number of tools that differ, or of whatever else.
     pub tool_count: Count,
     /// The first of them.
     pub tools: Vec<Drifted>,
 }
 
 impl CatalogDrift {
-    /// The tools of `server` that differ.
+    /// The tools of `server` that differ, and whatever else it offers.
     pub fn new(server: Text, tools: impl IntoIterator<Item = Drifted>) -> Self {
         let mut count = 0u64;
         let mut kept = Vec::new();
@@ -309,15 +256,18 @@ impl CatalogDrift {
     }
 }
 
-/// A tool that is not what was approved.
+/// A tool, or something else, that is not what was approved.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Drifted {
     /// Digest of the approved definition.
     pub approved: Sha256Digest,
-    /// Digest of the definition offered; absent when the tool is gone.
+    /// What it is; absent when it is a tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<Item>,
+    /// Digest of the definition offered; absent when it is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offered: Option<Sha256Digest>,
-    /// The tool.
+    /// Its name or URI.
     pub tool: Text,
 }
 
@@ -469,4 +419,4 @@ pub struct SuspiciousSequence {
 }
 
 /// Elements listed one by one; the count tells how many there are.
-const ELEMENTS_MAX: usize = 64;
+pub(super) const ELEMENTS_MAX: usize = 64;

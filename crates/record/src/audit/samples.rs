@@ -67,9 +67,11 @@ pub(crate) fn server() -> Server {
 
 pub(crate) fn call(tool: &str) -> Call {
     Call {
+        action: None,
         attempt: Text::new("5f5c9f0e-2c9e-4a7e-8a39-1d7c0f4be001"),
         call_id: Text::new("9f13449c-9813-40bb-a08b-d5ac2bd6b0b6"),
         declaration: Some(digest("declaration")),
+        parent: None,
         policies: Texts::new(["policy0"]),
         policy: digest("policy"),
         protocol: Text::new("2026-07-28"),
@@ -116,6 +118,63 @@ pub(crate) fn outcome(tool: &str, verdict: Verdict) -> Outcome {
 
 pub(crate) fn called(tool: &str, verdict: Verdict) -> Kind {
     Kind::Outcome(Box::new(outcome(tool, verdict)))
+}
+
+/// The outcome of something else than a call of a tool.
+pub(crate) fn acted(action: Action, target: &str, verdict: Verdict) -> Kind {
+    Kind::Outcome(Box::new(Outcome {
+        call: Call {
+            action: Some(action),
+            ..call(target)
+        },
+        ..outcome(target, verdict)
+    }))
+}
+
+/// What a server asks of a client, and the list of what it offers besides tools.
+pub(crate) fn later_kinds() -> Vec<Kind> {
+    let asked = Call {
+        action: Some(Action::Elicit),
+        call_id: Text::new("0b8d0a6f-6a56-4d0e-9a2b-9bb1f5a4a001"),
+        parent: Some(Text::new("9f13449c-9813-40bb-a08b-d5ac2bd6b0b6")),
+        ..call("démo")
+    };
+    let list = Declarations::new(
+        server(),
+        [],
+        (Completeness::Incomplete, ChangeNotice::None),
+        at(0),
+    );
+    vec![
+        Kind::Declarations(list.of(Item::ResourceTemplate)),
+        Kind::CatalogDrift(CatalogDrift::new(
+            Text::new("démo"),
+            [Drifted {
+                approved: digest("a"),
+                item: Some(Item::Resource),
+                offered: None,
+                tool: Text::new("file:///étc"),
+            }],
+        )),
+        Kind::EraDowngrade(EraDowngrade {
+            from: Text::new("2026-07-28"),
+            server: server(),
+            to: Text::new("2025-11-25"),
+        }),
+        acted(Action::ReadResource, "file:///étc", Verdict::Allow),
+        Kind::Intent(Box::new(Intent {
+            call: asked.clone(),
+        })),
+        Kind::Outcome(Box::new(Outcome {
+            call: asked,
+            intent_seq: Some(Count::new(5)),
+            ..outcome("démo", Verdict::Deny)
+        })),
+        acted(Action::Subscribe, "file:///étc", Verdict::Fault),
+        Kind::ForeignSession(ForeignSession {
+            named: digest("session"),
+        }),
+    ]
 }
 
 /// The call of the one intent, which is the third entry.
@@ -204,11 +263,13 @@ fn attestation_kinds() -> [Kind; 5] {
             [
                 Drifted {
                     approved: digest("a"),
+                    item: None,
                     offered: Some(digest("b")),
                     tool: Text::new("echo"),
                 },
                 Drifted {
                     approved: digest("c"),
+                    item: None,
                     offered: None,
                     tool: Text::new("🔒"),
                 },

@@ -4,7 +4,8 @@ use cmcp_evidence::{Sha256Digest, hex};
 use cmcp_json::{Form, Value};
 
 use super::samples::{
-    LOG, at, call, called, digest, every_kind, full_outcome, json, log_of, outcome, shared, start,
+    LOG, at, call, called, digest, every_kind, full_outcome, json, later_kinds, log_of, outcome,
+    shared, start,
 };
 use super::*;
 use crate::{tree, verdict::Verdict};
@@ -12,7 +13,7 @@ use crate::{tree, verdict::Verdict};
 #[test]
 fn stored_bytes_are_canonical_json_and_read_back_as_what_was_written() {
     let mut chain = Chain::new(LOG);
-    let kinds = every_kind();
+    let kinds = [every_kind(), later_kinds()].concat();
     for (place, kind) in std::iter::once(&start()).chain(&kinds).enumerate() {
         let appended = chain.append(kind, at(1)).unwrap();
         let value = json(&appended.bytes);
@@ -30,7 +31,7 @@ fn stored_bytes_are_canonical_json_and_read_back_as_what_was_written() {
         assert!(!String::from_utf8(appended.bytes).unwrap().contains("null"));
     }
     assert_eq!(chain.size(), kinds.len() as u64 + 1);
-    assert_eq!(chain.calls(), 2);
+    assert_eq!(chain.calls(), 5);
 }
 
 #[test]
@@ -59,8 +60,10 @@ fn huge_outcome(long: &str) -> Outcome {
     let text = || Text::new(long);
     Outcome {
         call: Call {
+            action: Some(Action::ListResources),
             attempt: text(),
             call_id: text(),
+            parent: Some(text()),
             policies: Texts::new(many()),
             protocol: text(),
             retry_of: Some(text()),
@@ -123,6 +126,7 @@ fn the_largest_lists_of_pages_and_tools_fit_their_bound() {
     assert_eq!(declarations.page_count.get(), 1_000);
     let tools = (0..1_000).map(|_| Drifted {
         approved: digest("a"),
+        item: None,
         offered: Some(digest("b")),
         tool: text(),
     });
@@ -172,6 +176,83 @@ fn only_the_bytes_that_are_written_are_an_entry() {
         Entry::parse(&vec![b' '; 65_536]),
         Err(EntryError::Size { size: 65_536 })
     );
+}
+
+#[test]
+fn entries_from_before_there_was_more_than_tools_keep_their_bytes() {
+    let stored = log_of(every_kind());
+    assert_eq!(
+        Sha256Digest::of(stored.last().unwrap()).to_string(),
+        "sha256:16df95d8a7fd899443edef8d807d7dd875fc7fb61b1dddf6e115baeef75d45fe",
+        "the last entry names all before it"
+    );
+}
+
+#[test]
+fn another_action_is_told_by_its_word_and_a_call_by_none() {
+    let text = |kind: Kind| String::from_utf8(log_of([kind]).remove(1)).unwrap();
+    let read = samples::acted(Action::ReadResource, "file:///é", Verdict::Allow);
+    let written = text(read);
+    assert!(
+        written.starts_with("{\"action\":\"read_resource\",\"attempt\":"),
+        "{written}"
+    );
+    let call = text(called("echo", Verdict::Allow));
+    for (written, from, to) in [
+        (&written, "\"read_resource\"", "\"call_tool\""),
+        (&written, "\"read_resource\"", "\"ReadResource\""),
+        (&written, "\"read_resource\"", "null"),
+        (
+            &call,
+            "{\"attempt\"",
+            "{\"action\":\"call_tool\",\"attempt\"",
+        ),
+        (&call, "\"policies\"", "\"parent\":null,\"policies\""),
+    ] {
+        assert!(written.contains(from), "{from}");
+        let altered = written.replacen(from, to, 1);
+        assert!(Entry::parse(altered.as_bytes()).is_err(), "{to}");
+    }
+}
+
+#[test]
+fn every_action_has_the_word_that_policies_use() {
+    let words = [
+        (Action::Complete, "complete"),
+        (Action::Elicit, "elicit"),
+        (Action::GetPrompt, "get_prompt"),
+        (Action::ListResources, "list_resources"),
+        (Action::ListRoots, "list_roots"),
+        (Action::ReadResource, "read_resource"),
+        (Action::Sample, "sample"),
+        (Action::Subscribe, "subscribe"),
+    ];
+    for (action, word) in words {
+        assert_eq!(action.as_str(), word);
+        assert_eq!(
+            serde_json::to_string(&action).unwrap(),
+            format!("\"{word}\"")
+        );
+    }
+}
+
+#[test]
+fn a_long_uri_is_cut_and_stays_another_than_one_that_begins_alike() {
+    let uri = |end: &str| format!("https://example.org/{}{end}", "ä/".repeat(40_000));
+    let told = |uri: &str| {
+        let kind = samples::acted(Action::ReadResource, uri, Verdict::Allow);
+        let stored = log_of([kind]).remove(1);
+        assert!(stored.len() < 4_096);
+        let Kind::Outcome(outcome) = Entry::parse(&stored).unwrap().kind else {
+            panic!("no outcome");
+        };
+        outcome.call.tool
+    };
+    assert!(told(&uri("1")).starts_with("https://example.org/ä/"));
+    assert!(told(&uri("1")).ends_with(&digest(&uri("1")).to_string()));
+    assert_ne!(told(&uri("1")), told(&uri("2")));
+    let whole = format!("https://example.org/{}", "x".repeat(Text::MAX - 20));
+    assert_eq!(*told(&whole), *whole);
 }
 
 #[test]
@@ -346,7 +427,7 @@ fn the_salted_commitment_is_the_known_one() {
 
 #[test]
 fn the_samples_cover_every_kind() {
-    let kinds = every_kind();
+    let kinds = [every_kind(), later_kinds()].concat();
     let names: std::collections::BTreeSet<_> = kinds.iter().map(Kind::as_str).collect();
-    assert_eq!(names.len(), 14, "one of each besides the start");
+    assert_eq!(names.len(), 16, "one of each besides the start");
 }

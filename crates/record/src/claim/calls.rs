@@ -10,7 +10,7 @@ use crate::{
     verdict::{Verdict, VerdictCounts},
 };
 
-/// The calls so far.
+/// The calls of tools so far, and how far all that happened has raised the session.
 #[derive(Debug)]
 pub(super) struct Calls {
     pub(super) reached: Reached,
@@ -61,9 +61,12 @@ impl Calls {
     }
 
     pub(super) fn note(&mut self, outcome: &Outcome) {
-        let tool = outcome.call.tool.as_str();
         self.reached
             .note(&outcome.call.sensitivity_before, &outcome.sensitivity_after);
+        if outcome.call.action.is_some() {
+            return self.touch(&outcome.compliance_domain);
+        }
+        let tool = outcome.call.tool.as_str();
         self.cross(outcome);
         if self.tools.insert(tool.to_owned()) {
             self.tools_called.push(tool.to_owned());
@@ -90,6 +93,15 @@ impl Calls {
                 ("tool_name", Value::from(outcome.call.tool.as_str())),
                 ("sequence_number", Value::from(self.total())),
             ])));
+        }
+    }
+
+    /// What is no call of a tool has no place among the calls, and yet its data may leave a regulated
+    /// domain with the next one.
+    fn touch(&mut self, domain: &str) {
+        if self.regulated.contains(domain) {
+            self.domains.insert(domain.to_owned());
+            self.last_domain = Some(domain.to_owned());
         }
     }
 

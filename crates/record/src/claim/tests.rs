@@ -2,7 +2,7 @@ use cmcp_json::Limits;
 
 use super::*;
 use crate::{
-    audit::{self, Outcome, samples},
+    audit::{self, Action, Outcome, samples},
     export::{self, CompatExport},
     verdict::Verdict,
 };
@@ -174,6 +174,77 @@ fn claim_and_both_exports_tell_the_same() {
     );
     assert_eq!(gateway(&["catalog", "drift_detected"]), Value::Bool(true));
     assert_eq!(gateway(&["kill_switch_triggered"]), Value::Bool(true));
+}
+
+/// A call, or something else, and the domain and sensitivity that it touched.
+fn touching(kind: Kind, domain: &str, (before, after): (&str, &str)) -> Kind {
+    let Kind::Outcome(mut outcome) = kind else {
+        panic!("{kind:?}")
+    };
+    outcome.compliance_domain = domain.into();
+    outcome.call.sensitivity_before = before.into();
+    outcome.sensitivity_after = after.into();
+    Kind::Outcome(outcome)
+}
+
+#[test]
+fn other_actions_are_no_calls_and_raise_the_session_all_the_same() {
+    let call = |verdict| samples::called("echo", verdict);
+    let calls = [call(Verdict::Allow), call(Verdict::Deny)];
+    let among = [
+        calls[0].clone(),
+        samples::acted(Action::ReadResource, "file:///é", Verdict::Allow),
+        samples::acted(Action::Sample, "démo", Verdict::Deny),
+        calls[1].clone(),
+    ];
+    let alone = value(&claim_of(&samples::log_of(calls), input()));
+    let claim = value(&claim_of(&samples::log_of(among), input()));
+    for path in [
+        &["trace", "tool_transcript", "call_count"][..],
+        &["trace", "tool_transcript", "entries"],
+        &["gateway", "call_summary"],
+        &["gateway", "call_log_summary"],
+        &["gateway", "audit_chain", "length"],
+    ] {
+        assert_eq!(at(&claim, path), at(&alone, path), "{path:?}");
+    }
+
+    let read = samples::acted(Action::ReadResource, "ehr://1", Verdict::Allow);
+    let raised = claim_of(
+        &samples::log_of([touching(read, "hipaa_phi", ("public", "hipaa_phi"))]),
+        input(),
+    );
+    let raised = value(&raised);
+    assert_eq!(
+        at(&raised, &["trace", "data_class"]).as_str(),
+        Some("hipaa_phi")
+    );
+}
+
+#[test]
+fn a_call_behind_a_resource_of_a_regulated_domain_crosses_its_boundary() {
+    let read = samples::acted(Action::ReadResource, "ehr://1", Verdict::Allow);
+    let asked = samples::acted(Action::ListRoots, "démo", Verdict::Allow);
+    let stays = ("hipaa_phi", "hipaa_phi");
+    let claim = value(&claim_of(
+        &samples::log_of([
+            touching(read, "hipaa_phi", stays),
+            // Hides nothing: its own domain is not regulated.
+            touching(asked, "external", stays),
+            touching(samples::called("slack", Verdict::Allow), "external", stays),
+        ]),
+        input(),
+    ));
+    let graph = at(&claim, &["gateway", "call_summary", "call_graph_summary"]);
+    let crossings = at(graph, &["cross_boundary_events"]).as_array().unwrap();
+    assert_eq!(crossings.len(), 1);
+    let crossing = |name: &str| at(&crossings[0], &[name]).as_str();
+    assert_eq!(crossing("from_domain"), Some("hipaa_phi"));
+    assert_eq!(crossing("tool_name"), Some("slack"));
+    assert_eq!(
+        *at(graph, &["compliance_domains_touched"]),
+        Value::from(vec!["external", "hipaa_phi"])
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The older format, entry by entry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cmcp_evidence::{PublicKey, Sha256Digest, Signature, Timestamp};
 use cmcp_json::{Form, Value};
@@ -257,6 +257,7 @@ impl Older {
                 length: self.length,
             }),
             calls: self.tally.calls,
+            actions: BTreeMap::new(),
             verdicts: self.tally.verdicts,
             tools: self.tally.tools.clone(),
             tools_unlisted: self.tally.tools_unlisted,

@@ -1,5 +1,7 @@
 //! Our format, entry by entry.
 
+use std::collections::BTreeMap;
+
 use cmcp_evidence::{PublicKey, Sha256Digest, Signature, Timestamp};
 use cmcp_json::Value;
 
@@ -10,7 +12,7 @@ use super::{
     read::{CallSeen, ChainFacts, ExportFacts, Format, Tally, no_others, text},
 };
 use crate::{
-    audit::{Chain, Entry, EntryFault, Kind, Outcome, SessionStart, Text},
+    audit::{Action, Chain, Entry, EntryFault, Kind, Outcome, SessionStart, Text},
     tree::{self, Frontier},
 };
 
@@ -19,6 +21,7 @@ use crate::{
 pub(super) struct Ours {
     chain: Chain,
     tally: Tally,
+    actions: BTreeMap<Action, u64>,
     doubt: Doubt,
     intents: Intents,
     ended_at: Option<Text>,
@@ -51,6 +54,7 @@ impl Default for Ours {
         Self {
             chain: Chain::unnamed(),
             tally: Tally::default(),
+            actions: BTreeMap::new(),
             doubt: Doubt::default(),
             intents: Intents::default(),
             ended_at: None,
@@ -118,6 +122,8 @@ impl Ours {
             | Kind::BreakGlass(_)
             | Kind::CatalogDrift(_)
             | Kind::Declarations(_)
+            | Kind::EraDowngrade(_)
+            | Kind::ForeignSession(_)
             | Kind::KillSwitch(_)
             | Kind::Recovered(_)
             | Kind::SuspiciousSequence(_) => {}
@@ -127,6 +133,11 @@ impl Ours {
     fn note_call(&mut self, place: u64, outcome: &Outcome, on_call: &mut dyn FnMut(CallSeen<'_>)) {
         self.ended_at = None;
         self.intents.finish(place, outcome);
+        if let Some(action) = outcome.call.action {
+            let count = self.actions.entry(action).or_default();
+            *count = count.saturating_add(1);
+            return;
+        }
         let call = CallSeen {
             entry: place,
             call_id: Some(&outcome.call.call_id),
@@ -156,6 +167,7 @@ impl Ours {
                 length: projector.length(),
             }),
             calls: self.tally.calls,
+            actions: self.actions.clone(),
             verdicts: self.tally.verdicts,
             tools: self.tally.tools.clone(),
             tools_unlisted: self.tally.tools_unlisted,

@@ -1,6 +1,10 @@
 //! Reading an export: every entry from the first, then the document around them.
 
-use std::{collections::BTreeSet, convert::Infallible, io::Read};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    io::Read,
+};
 
 use cmcp_evidence::{PublicKey, Sha256Digest, Timestamp};
 use cmcp_json::{Limits, Nul, StreamError, Value};
@@ -12,7 +16,7 @@ use super::{
     problem::{ExportFailure, Fault, Problems},
 };
 use crate::{
-    audit::SessionStart,
+    audit::{Action, SessionStart},
     verdict::{Verdict, VerdictCounts},
 };
 
@@ -35,9 +39,11 @@ pub struct ExportFacts {
     pub tip: Sha256Digest,
     /// The chain of the older format, as a compatibility claim states it; `None` when no entry has a place there.
     pub chain: Option<ChainFacts>,
-    /// Number of calls, one for each received.
+    /// Number of calls of tools, one for each received.
     pub calls: u64,
-    /// Calls by verdict.
+    /// How often something else was asked for; only our format has it.
+    pub actions: BTreeMap<Action, u64>,
+    /// Calls of tools by verdict.
     pub verdicts: VerdictCounts,
     /// Tools called.
     pub tools: BTreeSet<String>,
@@ -61,6 +67,15 @@ pub struct ExportFacts {
     pub signer: Option<PublicKey>,
 }
 
+impl ExportFacts {
+    /// Number of outcomes: calls of tools, and everything else that was asked for.
+    #[must_use]
+    pub fn outcomes(&self) -> u64 {
+        let others = self.actions.values();
+        others.fold(self.calls, |sum, count| sum.saturating_add(*count))
+    }
+}
+
 /// The format of an export.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
@@ -81,7 +96,7 @@ pub struct ChainFacts {
     pub length: u64,
 }
 
-/// One call, in the order of the log.
+/// One call of a tool, in the order of the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CallSeen<'a> {
     /// Place of its entry in the export.
@@ -113,7 +128,7 @@ pub fn check(
     check_calls(reader, key, &mut |_| {})
 }
 
-/// As [`check`], and shows each call on the way. What is shown counts only if this returns `Ok`.
+/// As [`check`], and shows each call of a tool on the way. What is shown counts only if this returns `Ok`.
 ///
 /// # Errors
 /// Everything that is wrong with it.

@@ -8,7 +8,7 @@ use cmcp_json::Value;
 
 use super::*;
 use crate::{
-    audit::{CatalogLoad, Kind, SessionEnd, Text, samples},
+    audit::{Action, CatalogLoad, Kind, SessionEnd, Text, samples},
     verdict::Verdict,
 };
 
@@ -105,6 +105,26 @@ fn the_older_export_is_the_same_session() {
     assert_eq!(older.ended_at, facts.ended_at);
     assert_eq!(older.first_time, facts.first_time);
     assert_eq!(read(&compat(&stored), None).expect("holds").signer, None);
+}
+
+#[test]
+fn other_actions_are_counted_apart_from_calls() {
+    let kinds = [samples::every_kind(), samples::later_kinds()].concat();
+    // The session went on behind its end, and its intents are numbered from there.
+    let later = samples::log_of(samples::later_kinds());
+    let facts = read(&ours(&later), Some(&key().public())).expect("holds");
+    let counted = [Action::Elicit, Action::ReadResource, Action::Subscribe];
+    assert_eq!(facts.calls, 0);
+    assert_eq!(facts.outcomes(), 3);
+    assert_eq!(facts.actions, counted.map(|action| (action, 1)).into());
+    assert!(facts.tools.is_empty());
+    assert_eq!(facts.verdicts.total(), 0);
+    let mut shown = 0;
+    check_calls(&mut &*ours(&later), None, &mut |_| shown += 1).expect("holds");
+    assert_eq!(shown, 0);
+
+    let older = read(&compat(&samples::log_of(kinds)), Some(&key().public())).expect("holds");
+    assert_eq!((older.calls, older.outcomes()), (2, 2));
 }
 
 #[test]

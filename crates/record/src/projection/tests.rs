@@ -165,6 +165,34 @@ fn sequence_and_links_are_whole_though_some_entries_have_no_projection() {
 }
 
 #[test]
+fn what_is_no_call_of_a_tool_has_no_place_there() {
+    let mut chain = Chain::new(samples::LOG);
+    let mut told = Vec::new();
+    for kind in std::iter::once(samples::start()).chain(samples::later_kinds()) {
+        let appended = chain.append(&kind, samples::at(5)).unwrap();
+        assert_eq!(appended.hash, Sha256Digest::of(&appended.bytes));
+        told.extend(appended.compat_hash.map(|_| kind.as_str()));
+    }
+    assert_eq!(told, ["session_start", "catalog_drift"]);
+
+    // And what follows it stands there as if it had never been.
+    let call = || samples::called("echo", Verdict::Allow);
+    let kinds = samples::later_kinds().into_iter().chain([call()]);
+    let among: Vec<_> = bundle(&samples::log_of(kinds));
+    let types: Vec<_> = among
+        .iter()
+        .map(|entry| text(entry, "entry_type"))
+        .collect();
+    let expected = ["session_start", "catalog_drift", "tool_call"].map(Some);
+    assert_eq!(types, expected);
+    assert_eq!(
+        text(&among[2], "prev_entry_hash"),
+        text(&among[1], "entry_hash")
+    );
+    assert_eq!(among[2].get("sequence_number").unwrap().as_u64(), Some(2));
+}
+
+#[test]
 fn the_hash_told_when_appending_is_the_one_in_the_export() {
     let mut chain = Chain::new(samples::LOG);
     let mut told = Vec::new();

@@ -163,7 +163,8 @@ impl<'a> Comparison<'a> {
         self.same(chain, "tool_transcript.hash", root, text(&transcript));
         let calls = record.integer(&["tool_transcript", "call_count"]);
         let calls = calls.map_or_else(|| "absent".to_owned(), |calls| calls.to_string());
-        self.same(chain, "tool_transcript.call_count", facts.calls, calls);
+        let logged = facts.outcomes();
+        self.same(chain, "tool_transcript.call_count", logged, calls);
         if self.checks.len() == before {
             let size = facts.size;
             let passed = Check::pass(Field::AuditChain);
@@ -282,9 +283,12 @@ impl<'a> Comparison<'a> {
         let failed = |check: &Check| check.field == Field::AuditBundle;
         if !self.checks.iter().skip(self.before).any(failed) {
             let ExportFacts { size, calls, .. } = facts;
-            let passed = Check::pass(Field::AuditBundle);
+            let mut seen = format!("{size} entries, {calls} calls");
+            for (action, count) in &facts.actions {
+                seen.push_str(&format!(", {count} {action}"));
+            }
             self.checks
-                .push(passed.actual(format_args!("{size} entries, {calls} calls")));
+                .push(Check::pass(Field::AuditBundle).actual(seen));
         }
     }
 }

@@ -1,5 +1,7 @@
+mod actions;
 mod anchors;
 mod claims;
+mod ended;
 mod exports;
 mod plain;
 mod published;

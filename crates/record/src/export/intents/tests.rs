@@ -64,6 +64,20 @@ fn intents_and_outcomes_in_any_order_hold() {
 }
 
 #[test]
+fn every_action_has_one_outcome() {
+    let [kinds, twice, open] = [true, false, false].map(|_| samples::later_kinds());
+    holds(kinds.into_iter().chain([end()]));
+    // The fifth of them is an intent, which the sixth answers.
+    let answer = twice[5].clone();
+    assert_eq!(
+        wrong(twice.into_iter().chain([answer, end()])),
+        [(Some(9), "intent_not_open")]
+    );
+    let open = open.into_iter().take(5).chain([end()]);
+    assert_eq!(wrong(open), [(Some(5), "intent_open")]);
+}
+
+#[test]
 fn an_intent_may_be_open_while_the_session_goes_on() {
     holds([intent("a"), intent("b"), outcome("b", Some(2))]);
 }
