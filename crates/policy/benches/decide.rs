@@ -17,7 +17,7 @@ use cmcp_policy::{
     Compat,
     bundle::PolicyBundle,
     catalog::{Approval, Baa, Catalog, Document, Effect, ServerSpec, TlsPin, Tool, Transport},
-    decide::{Facts, Phase},
+    decide::{Action, Facts, Phase},
     engine::{Engine, EngineInput, Principal},
     sensitivity::Vocabulary,
     session::SessionView,
@@ -41,7 +41,10 @@ struct World {
 
 impl World {
     fn new(policies: usize, policy: fn(usize) -> String) -> Self {
-        let catalog = catalog();
+        Self::over(catalog(0), policies, policy)
+    }
+
+    fn over(catalog: Catalog, policies: usize, policy: fn(usize) -> String) -> Self {
         let principals: Vec<Principal> = (0..PRINCIPALS).map(principal).collect();
         let bundle = bundle(policies, policy);
         let vocabulary = Vocabulary::builtin();
@@ -69,9 +72,13 @@ impl World {
     fn facts(&self) -> Facts<'_> {
         let tool = &self.catalog.tools()[0];
         Facts {
+            action: Action::CallTool,
             phase: Phase::Ingress,
             principal: &self.principals[0],
-            tool,
+            item: Some(tool),
+            target: &tool.name,
+            asked_by: "",
+            elicit_mode: "",
             server: self.catalog.server_of(tool).unwrap(),
             arguments: &self.arguments,
             session: &self.session,
@@ -93,6 +100,38 @@ fn decide_unsliced(bencher: divan::Bencher<'_, '_>, policies: usize) {
     let world = World::new(policies, unsliced);
     assert!(world.engine.decide(&world.facts()).is_permit());
     bencher.bench_local(|| world.engine.decide(&world.facts()));
+}
+
+/// For a caller whom a token names and nobody configured.
+#[divan::bench(args = SIZES)]
+fn decide_for_a_stranger(bencher: divan::Bencher<'_, '_>, policies: usize) {
+    let world = World::new(policies, mixed);
+    let stranger = Principal {
+        name: "https://issuer.example#1234".to_owned(),
+        attributes: BTreeMap::new(),
+    };
+    let facts = Facts {
+        principal: &stranger,
+        ..world.facts()
+    };
+    assert!(world.engine.decide(&facts).is_permit());
+    bencher.bench_local(|| world.engine.decide(&facts));
+}
+
+/// Of one URI of a template, among a thousand resources.
+#[divan::bench(args = SIZES)]
+fn decide_read(bencher: divan::Bencher<'_, '_>, policies: usize) {
+    let world = World::over(catalog(1_000), policies, mixed);
+    let uri = "notes://1234/text";
+    let item = world.catalog.resource(uri).unwrap();
+    let facts = Facts {
+        action: Action::ReadResource,
+        item: Some(item),
+        target: uri,
+        ..world.facts()
+    };
+    assert!(world.engine.decide(&facts).is_permit());
+    bencher.bench_local(|| world.engine.decide(&facts));
 }
 
 #[divan::bench(args = SIZES)]
@@ -156,24 +195,32 @@ fn unsliced(n: usize) -> String {
     }
 }
 
-fn catalog() -> Catalog {
+/// With that many resources, and a template.
+fn catalog(resources: usize) -> Catalog {
     let definition = |n: usize| {
         json(&format!(
             r#"{{"name": "tool_{n}", "description": "D.", "inputSchema": {{"type": "object", "properties": {{
                 "path": {{"type": "string"}}, "amount": {{"type": "integer"}}, "deep": {{"type": "boolean"}}}}}}}}"#
         ))
     };
-    let tools = (0..TOOLS).map(|n| Tool {
+    let entry = |definition: Value, effect: Effect| Tool {
         server: "files".to_owned(),
         alias: None,
-        definition: definition(n),
-        effect: Effect::Writes,
+        definition,
+        effect,
         sensitivity: "public".to_owned(),
         compliance_domain: "internal".to_owned(),
         baa: Baa::NotCovered,
         redact: Vec::new(),
         approval: Approval::default(),
-    });
+    };
+    let tools = (0..TOOLS).map(|n| entry(definition(n), Effect::Writes));
+    let template =
+        (resources > 0).then(|| json(r#"{"uriTemplate": "notes://{id}/text", "name": "Notes"}"#));
+    let resource = |n: usize| {
+        let definition = json(&format!(r#"{{"uri": "list://{n}", "name": "List"}}"#));
+        entry(definition, Effect::Reads)
+    };
     let transport = Transport::Http {
         url: "https://files.example/mcp".to_owned(),
         pin: TlsPin::WebPki,
@@ -186,6 +233,9 @@ fn catalog() -> Catalog {
     let document = Document {
         servers: vec![server],
         tools: tools.collect(),
+        resources: (0..resources).map(resource).collect(),
+        resource_templates: Vec::from_iter(template.map(|one| entry(one, Effect::Reads))),
+        ..Document::default()
     };
     let text = document.to_text().unwrap();
     Catalog::parse(text.as_bytes(), &Vocabulary::builtin(), Compat::Off).unwrap()

@@ -56,6 +56,7 @@ fn catalog(redact: &[&str]) -> Catalog {
     let text = Document {
         servers,
         tools: vec![tool],
+        ..Document::default()
     }
     .to_text()
     .expect("the document is ours");

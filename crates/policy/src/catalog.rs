@@ -1,5 +1,6 @@
-//! The tools that a person approved: which server offers them, what exactly was approved, and what
-//! the rest of the gateway may assume about them.
+//! What a person approved of what servers offer: tools, resources, templates of resources, prompts;
+//! which server offers each, what exactly was approved, and what the rest of the gateway may assume
+//! about it.
 //!
 //! Two documents are read: our own (an object, `"cmcp_catalog": 1`) and the array of the Python
 //! cMCP. Everything that can be wrong with one is reported at once.
@@ -8,9 +9,11 @@ mod approved;
 mod array;
 mod document;
 mod error;
+mod item;
 mod name;
 mod reader;
 mod server;
+mod template;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -21,7 +24,9 @@ pub use self::{
     approved::{Approved, Baa, Effect, OfferError, Offered},
     document::{Approval, Document, Tool},
     error::{CatalogError, CatalogErrorKind},
+    item::ItemKind,
     server::{ServerSpec, TlsPin, Transport},
+    template::{Template, TemplateError},
 };
 use crate::{Compat, sensitivity::Vocabulary};
 
@@ -30,8 +35,8 @@ use crate::{Compat, sensitivity::Vocabulary};
 pub struct Catalog {
     hash: Sha256Digest,
     servers: Vec<ServerSpec>,
-    tools: Vec<Approved>,
-    by_name: HashMap<String, usize>,
+    items: Items,
+    index: Index,
     document: Arc<Value>,
 }
 
@@ -76,17 +81,14 @@ impl Catalog {
             Some(Parts {
                 hash,
                 servers,
-                tools,
-            }) if reader.faults.is_empty() => {
-                let by_name = index(&tools);
-                Ok(Self {
-                    hash,
-                    servers,
-                    tools,
-                    by_name,
-                    document: Arc::new(document),
-                })
-            }
+                items,
+            }) if reader.faults.is_empty() => Ok(Self {
+                hash,
+                servers,
+                index: Index::of(&items),
+                items,
+                document: Arc::new(document),
+            }),
             Some(_) | None => Err(reader.faults),
         }
     }
@@ -100,13 +102,54 @@ impl Catalog {
     /// Every approved tool, in the catalog's order.
     #[must_use]
     pub fn tools(&self) -> &[Approved] {
-        &self.tools
+        &self.items.tools
+    }
+
+    /// Everything of one kind that is approved, in the catalog's order.
+    pub fn items(&self, kind: ItemKind) -> std::slice::Iter<'_, Approved> {
+        self.items.of(kind).iter()
+    }
+
+    /// Everything that is approved: tools, resources, templates, prompts.
+    pub fn all(&self) -> impl Iterator<Item = &Approved> {
+        ItemKind::ALL.into_iter().flat_map(|kind| self.items(kind))
     }
 
     /// The tool that callers know by exactly that name, byte for byte.
     #[must_use]
     pub fn tool(&self, exposed_name: &str) -> Option<&Approved> {
-        self.tools.get(*self.by_name.get(exposed_name)?)
+        self.items.tools.get(*self.index.tools.get(exposed_name)?)
+    }
+
+    /// The prompt that callers know by exactly that name, byte for byte.
+    #[must_use]
+    pub fn prompt(&self, exposed_name: &str) -> Option<&Approved> {
+        let at = self.index.prompts.get(exposed_name)?;
+        self.items.prompts.get(*at)
+    }
+
+    /// What approves the reading of a URI: the resource that lists it, byte for byte, else the one
+    /// template that it is of. A URI of two templates has no owner.
+    #[must_use]
+    pub fn resource(&self, uri: &str) -> Option<&Approved> {
+        self.listed(uri).or_else(|| {
+            let mut owners = self.items.templates.iter().filter(|item| item.covers(uri));
+            owners.next().filter(|_| owners.next().is_none())
+        })
+    }
+
+    /// The resource that is listed under exactly that URI.
+    #[must_use]
+    pub fn listed(&self, uri: &str) -> Option<&Approved> {
+        let at = self.index.resources.get(uri)?;
+        self.items.resources.get(*at)
+    }
+
+    /// The template that is written exactly so.
+    #[must_use]
+    pub fn template(&self, uri_template: &str) -> Option<&Approved> {
+        let at = self.index.templates.get(uri_template)?;
+        self.items.templates.get(*at)
     }
 
     /// Every server, in the catalog's order; [`Approved::server`] is an index into these.
@@ -115,7 +158,7 @@ impl Catalog {
         &self.servers
     }
 
-    /// The server of a tool of this catalog.
+    /// The server of an item of this catalog.
     #[must_use]
     pub fn server_of(&self, tool: &Approved) -> Option<&ServerSpec> {
         self.servers.get(tool.server)
@@ -131,13 +174,18 @@ impl Catalog {
     /// definitions built from it.
     #[must_use]
     pub fn to_document(&self) -> Document {
+        let entries = |kind| {
+            let items = self.items(kind);
+            items
+                .map(|item| document::entry_of(item, &self.servers))
+                .collect()
+        };
         Document {
             servers: self.servers.clone(),
-            tools: self
-                .tools
-                .iter()
-                .map(|tool| document::tool_of(tool, &self.servers))
-                .collect(),
+            tools: entries(ItemKind::Tool),
+            resources: entries(ItemKind::Resource),
+            resource_templates: entries(ItemKind::ResourceTemplate),
+            prompts: entries(ItemKind::Prompt),
         }
     }
 
@@ -153,6 +201,21 @@ impl Catalog {
         names: &[String],
         approval: &Approval,
     ) -> Result<Self, Vec<CatalogError>> {
+        self.with_exceptions(server, ItemKind::Tool, names, approval)
+    }
+
+    /// The same for items of any kind: names of prompts, URIs of resources, templates.
+    ///
+    /// # Errors
+    ///
+    /// Names that are illegal or taken.
+    pub fn with_exceptions(
+        &self,
+        server: ServerSpec,
+        kind: ItemKind,
+        names: &[String],
+        approval: &Approval,
+    ) -> Result<Self, Vec<CatalogError>> {
         let mut next = self.clone();
         let mut reader = reader::Reader::new(&[]);
         let at = match next.servers.iter().position(|known| *known == server) {
@@ -163,27 +226,84 @@ impl Catalog {
             }
         };
         for (index, name) in names.iter().enumerate() {
-            if let Err(kind) = name::legal(name) {
-                reader.fault(&format!("tool_names[{index}]"), 0, kind);
-            } else {
-                next.tools.push(Approved::exception(name, at, approval));
+            let item = name::legal_of(kind, name)
+                .and_then(|()| Approved::exception((kind, name), at, approval));
+            match item {
+                Ok(item) => next.items.of_mut(kind).push(item),
+                Err(fault) => reader.fault(&format!("tool_names[{index}]"), 0, fault),
             }
         }
-        let names = next
-            .tools
-            .iter()
-            .enumerate()
-            .map(|(index, tool)| name::Exposed {
-                place: format!("tools[{index}]"),
-                offset: 0,
-                name: tool.name.clone(),
-            });
-        name::distinct(&mut reader, &names.collect::<Vec<_>>());
+        let names = next.items(kind).enumerate();
+        let names = names.map(|(index, item)| name::Exposed {
+            place: format!("{}[{index}]", kind.member()),
+            offset: 0,
+            name: item.name.clone(),
+        });
+        let names = names.collect::<Vec<_>>();
+        match kind {
+            ItemKind::Tool | ItemKind::Prompt => name::distinct(&mut reader, &names),
+            ItemKind::Resource | ItemKind::ResourceTemplate => {
+                name::owned_once(&mut reader, &names);
+            }
+        }
         if !reader.faults.is_empty() {
             return Err(reader.faults);
         }
-        next.by_name = index(&next.tools);
+        next.index = Index::of(&next.items);
         Ok(next)
+    }
+}
+
+/// What is approved, by its kind.
+#[derive(Clone, Debug, Default)]
+struct Items {
+    tools: Vec<Approved>,
+    resources: Vec<Approved>,
+    templates: Vec<Approved>,
+    prompts: Vec<Approved>,
+}
+
+impl Items {
+    fn of(&self, kind: ItemKind) -> &[Approved] {
+        match kind {
+            ItemKind::Tool => &self.tools,
+            ItemKind::Resource => &self.resources,
+            ItemKind::ResourceTemplate => &self.templates,
+            ItemKind::Prompt => &self.prompts,
+        }
+    }
+
+    fn of_mut(&mut self, kind: ItemKind) -> &mut Vec<Approved> {
+        match kind {
+            ItemKind::Tool => &mut self.tools,
+            ItemKind::Resource => &mut self.resources,
+            ItemKind::ResourceTemplate => &mut self.templates,
+            ItemKind::Prompt => &mut self.prompts,
+        }
+    }
+}
+
+/// Where each item is, by the name that callers use.
+#[derive(Clone, Debug)]
+struct Index {
+    tools: HashMap<String, usize>,
+    resources: HashMap<String, usize>,
+    templates: HashMap<String, usize>,
+    prompts: HashMap<String, usize>,
+}
+
+impl Index {
+    fn of(items: &Items) -> Self {
+        let of = |kind| {
+            let items = items.of(kind).iter().enumerate();
+            items.map(|(at, item)| (item.name.clone(), at)).collect()
+        };
+        Self {
+            tools: of(ItemKind::Tool),
+            resources: of(ItemKind::Resource),
+            templates: of(ItemKind::ResourceTemplate),
+            prompts: of(ItemKind::Prompt),
+        }
     }
 }
 
@@ -191,21 +311,13 @@ impl Catalog {
 struct Parts {
     hash: Sha256Digest,
     servers: Vec<ServerSpec>,
-    tools: Vec<Approved>,
+    items: Items,
 }
 
 /// What reading a catalog depends on besides its bytes.
 struct Context<'a> {
     vocabulary: &'a Vocabulary,
     compat: Compat,
-}
-
-fn index(tools: &[Approved]) -> HashMap<String, usize> {
-    tools
-        .iter()
-        .enumerate()
-        .map(|(index, tool)| (tool.name.clone(), index))
-        .collect()
 }
 
 #[cfg(test)]

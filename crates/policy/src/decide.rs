@@ -1,6 +1,9 @@
 //! The question that is put to policy, and its answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use cmcp_json::Value;
 
@@ -11,18 +14,121 @@ use crate::{
     session::SessionView,
 };
 
+/// What is done: the action that policy is asked about.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Action {
+    /// A principal calls a tool.
+    CallTool,
+    /// A principal reads a resource.
+    ReadResource,
+    /// A principal lists the resources and templates of a server.
+    ListResources,
+    /// A principal gets a prompt.
+    GetPrompt,
+    /// A principal has an argument of a prompt or template completed.
+    Complete,
+    /// A principal subscribes to a resource.
+    Subscribe,
+    /// A server asks a principal's model for a completion.
+    Sample,
+    /// A server asks the person at a principal's client.
+    Elicit,
+    /// A server asks a principal's client for its roots.
+    ListRoots,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 9] = [
+        Self::CallTool,
+        Self::ReadResource,
+        Self::ListResources,
+        Self::GetPrompt,
+        Self::Complete,
+        Self::Subscribe,
+        Self::Sample,
+        Self::Elicit,
+        Self::ListRoots,
+    ];
+
+    /// The id of its Cedar action.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CallTool => "call_tool",
+            Self::ReadResource => "read_resource",
+            Self::ListResources => "list_resources",
+            Self::GetPrompt => "get_prompt",
+            Self::Complete => "complete",
+            Self::Subscribe => "subscribe",
+            Self::Sample => "sample",
+            Self::Elicit => "elicit",
+            Self::ListRoots => "list_roots",
+        }
+    }
+
+    /// The action of that id.
+    #[must_use]
+    pub fn of(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == id)
+    }
+
+    /// Whether a server asks it of a client. It is permitted only by a policy whose scope names it.
+    #[must_use]
+    pub fn is_asked_of_clients(self) -> bool {
+        match self {
+            Self::Sample | Self::Elicit | Self::ListRoots => true,
+            Self::CallTool
+            | Self::ReadResource
+            | Self::ListResources
+            | Self::GetPrompt
+            | Self::Complete
+            | Self::Subscribe => false,
+        }
+    }
+
+    /// Whether it has arguments that policy sees.
+    pub(crate) fn has_arguments(self) -> bool {
+        match self {
+            Self::CallTool | Self::GetPrompt | Self::Complete => true,
+            Self::ReadResource
+            | Self::ListResources
+            | Self::Subscribe
+            | Self::Sample
+            | Self::Elicit
+            | Self::ListRoots => false,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// What is known of a call when policy is asked about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
+    /// What is done.
+    pub action: Action,
     /// Before the call, or when its response is there.
     pub phase: Phase<'a>,
-    /// Who calls.
+    /// Who calls, or is asked.
     pub principal: &'a Principal,
-    /// Which tool.
-    pub tool: &'a Approved,
-    /// The tool's server.
+    /// With what. `None` is the server itself: listing its resources, and all that it asks.
+    pub item: Option<&'a Approved>,
+    /// The name of the tool or prompt, the URI that is read or subscribed to, the template whose
+    /// variable is completed, or the server.
+    pub target: &'a str,
+    /// The server of the item, or the one that asks.
     pub server: &'a ServerSpec,
-    /// The arguments, already held against the approved input schema.
+    /// What was called when a server asks, by its name or URI; else empty.
+    pub asked_by: &'a str,
+    /// `form` or `url` when a server asks a person; else empty.
+    pub elicit_mode: &'a str,
+    /// The arguments, already held against what was approved: of a tool or prompt its own; of a
+    /// completion `argument` and `value`, its name and what was typed so far. Others have none.
     pub arguments: &'a Value,
     /// What the session has seen.
     pub session: &'a SessionView,

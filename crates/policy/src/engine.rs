@@ -1,15 +1,19 @@
 //! Policies, catalog and principals, loaded and checked together, ready to be asked.
 
 mod agents;
+mod annotated;
 mod check;
+mod entities;
 mod load;
 pub(crate) mod mention;
 mod near;
 mod needs;
+mod places;
 mod slice;
+pub(crate) mod spots;
+mod strangers;
 mod tally;
 pub(crate) mod target;
-mod tools;
 mod validate;
 mod visible;
 
@@ -18,29 +22,31 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicyId, Request};
+use cedar_policy::{Authorizer, Context, PolicyId, Request};
 
 pub use self::load::schema_of;
+pub(crate) use self::slice::Studied;
 use self::{
-    load::agent_entity,
+    entities::Made,
+    places::Places,
     slice::{Cell, Question, Slice, Slicer},
+    spots::Spot,
+    strangers::Strangers,
     tally::{Tally, distinct},
-    tools::Tool,
 };
-pub(crate) use self::{slice::Studied, tools::CALL_TOOL};
 use crate::{
     Compat,
     bundle::{PolicyBundle, Rule},
-    catalog::{Approved, Catalog},
-    decide::{Decision, Effect, Facts},
+    catalog::{Approved, Catalog, ItemKind, ServerSpec},
+    decide::{Action, Decision, Effect, Facts},
     explain::Trace,
     path::JsonPath,
-    request::{ArgumentFault, Types, context},
+    request::{ArgumentFault, Kind, Types, Wanted, constants, context},
     sensitivity::Vocabulary,
 };
 
 /// A caller, as policy sees it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Principal {
     /// The id of its `Agent`.
     pub name: String,
@@ -49,7 +55,7 @@ pub struct Principal {
 }
 
 /// The value of a principal's attribute.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum AttributeValue {
     /// `Bool`.
     Bool(bool),
@@ -92,15 +98,17 @@ pub struct EngineInput<'a> {
 pub struct Engine {
     slicer: Slicer,
     places: HashMap<PolicyId, usize>,
-    tools: Vec<Tool>,
+    spots: Vec<Spot>,
     questions: Vec<Vec<Question>>,
-    by_name: HashMap<String, usize>,
+    by_name: Places,
     principals: HashMap<String, (usize, Principal)>,
-    entities: Entities,
+    entities: Made,
     types: Types,
+    wanted: Wanted,
     authorizer: Authorizer,
-    /// Principal after principal, tool after tool.
+    /// Principal after principal, spot after spot.
     cells: Vec<OnceLock<Arc<Cell>>>,
+    strangers: Strangers,
     schema: String,
     compat: Compat,
 }
@@ -109,30 +117,45 @@ impl Engine {
     /// What policy says of a call.
     #[must_use]
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
-        let Some(at) = self.by_name.get(&facts.tool.name).copied() else {
-            return unjudged(vec![
-                "the tool is not in the catalog that policies were loaded with".to_owned(),
-            ]);
+        let Some((at, spot)) = self.spot(facts) else {
+            return unjudged(vec![unknown(facts).to_owned()]);
         };
-        let Some((tool, cell)) = self.tools.get(at).zip(self.cell(facts.principal, at)) else {
+        let Some(cell) = self.cell(facts.principal, at) else {
             return unjudged(vec!["the principal cannot be put to policy".to_owned()]);
         };
-        let context = match context(facts, &tool.shape, &tool.constants, self.compat) {
+        let how = (&self.wanted, self.compat);
+        let context = match context(facts, &spot.shape, &spot.constants, how) {
             Ok(context) => context,
             Err(faults) => return unjudged(faults.iter().map(ArgumentFault::to_string).collect()),
         };
-        let Some(tally) = self.ask(facts, tool, cell.slices(facts.workflow_id), &context) else {
+        let Some(tally) = self.ask(facts, spot, cell.slices(facts.workflow_id), &context) else {
             return unjudged(vec!["the call cannot be put to policy".to_owned()]);
         };
         tally.decision(self.rules(), || self.redactions(at))
     }
 
-    /// Whether any call of this tool by this principal could be permitted.
+    /// Whether any use of this item by this principal could be permitted: a call of the tool, reading
+    /// the resource or some URI of the template, getting the prompt.
     #[must_use]
-    pub fn visible(&self, principal: &Principal, tool: &Approved) -> bool {
-        let at = self.by_name.get(&tool.name).copied();
-        at.and_then(|at| self.cell(principal, at))
-            .is_some_and(|cell| cell.visible)
+    pub fn visible(&self, principal: &Principal, item: &Approved) -> bool {
+        let action = match item.kind {
+            ItemKind::Tool => Action::CallTool,
+            ItemKind::Resource | ItemKind::ResourceTemplate => Action::ReadResource,
+            ItemKind::Prompt => Action::GetPrompt,
+        };
+        let kind = Kind::of_item(item.kind);
+        self.by_name
+            .at(action, kind, &item.name)
+            .is_some_and(|at| self.could(principal, at))
+    }
+
+    /// Whether that action with anything of a server could be permitted to this principal: whether
+    /// the server may ask its client at all, whether any of its prompts may be got.
+    #[must_use]
+    pub fn may(&self, principal: &Principal, action: Action, server: &ServerSpec) -> bool {
+        let of_server = |spot: &Spot| spot.action == action && spot.about.server() == server.name;
+        let mut spots = self.spots.iter().enumerate();
+        spots.any(|(at, spot)| of_server(spot) && self.could(principal, at))
     }
 
     /// The Cedar schema that the catalog implies, every tool's own action included.
@@ -143,23 +166,35 @@ impl Engine {
 
     /// The call as [`Engine::explain`] asks about it; `None` when it cannot be judged.
     pub(crate) fn trace<'a>(&'a self, facts: &Facts<'a>) -> Option<Trace<'a>> {
-        let at = self.by_name.get(&facts.tool.name).copied()?;
-        let tool = self.tools.get(at)?;
-        let agent = self.types.agent(&facts.principal.name);
+        let (at, spot) = self.spot(facts)?;
         let asked = self.questions.get(at)?.iter();
+        let (resource, entities) = self.asked_with(facts.principal, spot, facts.target)?;
+        let (all, constants) = (Wanted::all(), constants(spot.action, &spot.about));
+        let how = (&all, self.compat);
         Some(Trace {
             engine: self,
-            context: context(facts, &tool.shape, &tool.constants, self.compat).ok()?,
-            entities: match self.is_known(facts.principal) {
-                true => self.entities.clone(),
-                false => self.with(facts.principal, &agent)?,
-            },
+            context: context(facts, &spot.shape, &constants, how).ok()?,
+            entities: entities.into_owned(),
             principal: &facts.principal.name,
-            tool: &facts.tool.name,
+            spot,
+            target: facts.target,
+            resource,
             actions: asked
                 .map(|asked| asked.action.id().unescaped().to_owned())
                 .collect(),
         })
+    }
+
+    /// The place of the spot that a call is about.
+    fn spot(&self, facts: &Facts<'_>) -> Option<(usize, &Spot)> {
+        let (kind, name) = match facts.item {
+            Some(item) => (Kind::of_item(item.kind), &item.name),
+            None => (Kind::Server, &facts.server.name),
+        };
+        let at = self.by_name.at(facts.action, kind, name)?;
+        let spot = self.spots.get(at)?;
+        // What is judged is what is recorded and sent, or nothing is.
+        spot.takes(facts.target).then_some((at, spot))
     }
 
     pub(crate) fn rules(&self) -> &[Rule] {
@@ -181,23 +216,19 @@ impl Engine {
     fn ask(
         &self,
         facts: &Facts<'_>,
-        tool: &Tool,
+        spot: &Spot,
         slices: &[Slice],
         context: &Context,
     ) -> Option<Tally> {
         let principal = facts.principal;
         let agent = self.types.agent(&principal.name);
-        let stranger = match self.is_known(principal) {
-            true => None,
-            false => Some(self.with(principal, &agent)?),
-        };
-        let entities = stranger.as_ref().unwrap_or(&self.entities);
+        let (resource, entities) = self.asked_with(principal, spot, facts.target)?;
         let mut tally = Tally::default();
         for Slice { action, policies } in slices {
-            let (action, resource) = (action.clone(), tool.uid.clone());
+            let (action, resource) = (action.clone(), resource.clone());
             let request =
                 Request::new(agent.clone(), action, resource, context.clone(), None).ok()?;
-            let response = self.authorizer.is_authorized(&request, policies, entities);
+            let response = self.authorizer.is_authorized(&request, policies, &entities);
             tally.add(&response, self.rules(), &self.places);
         }
         Some(tally)
@@ -213,16 +244,10 @@ impl Engine {
         (known == principal).then_some(*at)
     }
 
-    /// The entities with a principal that is not configured, or not with these attributes.
-    fn with(&self, principal: &Principal, agent: &EntityUid) -> Option<Entities> {
-        let entity = agent_entity(agent.clone(), principal).ok()?;
-        self.entities.clone().upsert_entities([entity], None).ok()
-    }
-
-    fn redactions(&self, tool: usize) -> Vec<JsonPath> {
+    fn redactions(&self, spot: usize) -> Vec<JsonPath> {
         let places = self
             .questions
-            .get(tool)
+            .get(spot)
             .into_iter()
             .flatten()
             .flat_map(|asked| &asked.rules);
@@ -230,27 +255,57 @@ impl Engine {
         distinct(covering.filter(|rule| rule.permits()))
     }
 
-    /// What is asked about a tool for a principal; kept for the configured ones.
-    fn cell(&self, principal: &Principal, tool: usize) -> Option<Arc<Cell>> {
-        let place = self.known(principal).and_then(|at| {
-            self.cells
-                .get(at.checked_mul(self.tools.len())?.checked_add(tool)?)
-        });
-        if let Some(cell) = place.and_then(OnceLock::get) {
+    fn could(&self, principal: &Principal, spot: usize) -> bool {
+        self.cell(principal, spot).is_some_and(|cell| cell.visible)
+    }
+
+    /// What is asked about a spot for a principal.
+    fn cell(&self, principal: &Principal, spot: usize) -> Option<Arc<Cell>> {
+        let Some(at) = self.known(principal) else {
+            let cells = self.strangers.cells(principal, self.spots.len());
+            return self.cell_in(cells.get(spot)?, principal, spot);
+        };
+        let place = at.checked_mul(self.spots.len())?.checked_add(spot)?;
+        self.cell_in(self.cells.get(place)?, principal, spot)
+    }
+
+    fn cell_in(
+        &self,
+        place: &OnceLock<Arc<Cell>>,
+        principal: &Principal,
+        spot: usize,
+    ) -> Option<Arc<Cell>> {
+        if let Some(cell) = place.get() {
             return Some(Arc::clone(cell));
         }
-        let cell = Arc::new(self.make_cell(principal, tool)?);
-        Some(match place {
-            Some(place) => Arc::clone(place.get_or_init(|| cell)),
-            None => cell,
-        })
+        let cell = Arc::new(self.make_cell(principal, spot)?);
+        Some(Arc::clone(place.get_or_init(|| cell)))
     }
 
     fn make_cell(&self, principal: &Principal, at: usize) -> Option<Cell> {
-        let tool = self.tools.get(at)?;
-        let visible = |slices: &[Slice]| self.could_permit(principal, tool, slices);
-        self.slicer
-            .cell(self.questions.get(at)?, &principal.name, visible)
+        let (spot, questions) = (self.spots.get(at)?, self.questions.get(at)?);
+        let visible = |slices: &[Slice]| match spot.template {
+            None => self.could_permit(principal, spot, slices),
+            Some(_) => self.could_permit_some(principal, spot, questions),
+        };
+        self.slicer.cell(questions, &principal.name, visible)
+    }
+}
+
+/// Why there is nothing to be asked about a call.
+fn unknown(facts: &Facts<'_>) -> &'static str {
+    match facts.action {
+        Action::CallTool => "the tool is not in the catalog that policies were loaded with",
+        Action::GetPrompt => "the prompt is not in the catalog that policies were loaded with",
+        Action::ReadResource | Action::Subscribe => {
+            "the resource is not in the catalog that policies were loaded with"
+        }
+        Action::Complete => {
+            "neither a prompt nor a template of that name is in the catalog that policies were loaded with"
+        }
+        Action::ListResources | Action::Sample | Action::Elicit | Action::ListRoots => {
+            "the server is not in the catalog that policies were loaded with"
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Why a call is decided as it is: policy by policy, in plain words.
 
-use cedar_policy::{Context, Entities, Policy, PolicyId, PolicySet, Request, Response, pst};
+use cedar_policy::{
+    Context, Entities, EntityUid, Policy, PolicyId, PolicySet, Request, Response, pst,
+};
 use serde::Serialize;
 
 use crate::{
     bundle::Rule,
-    decide::{Decision, Effect, Facts},
-    engine::{CALL_TOOL, Engine, Studied},
+    decide::{Action, Decision, Effect, Facts},
+    engine::{Engine, Studied, spots::Spot},
 };
 
 /// An answer with its reasons.
@@ -107,7 +109,9 @@ pub(crate) struct Trace<'a> {
     pub(crate) context: Context,
     pub(crate) entities: Entities,
     pub(crate) principal: &'a str,
-    pub(crate) tool: &'a str,
+    pub(crate) spot: &'a Spot,
+    pub(crate) target: &'a str,
+    pub(crate) resource: EntityUid,
     /// The actions that the call is judged under.
     pub(crate) actions: Vec<String>,
 }
@@ -133,22 +137,34 @@ impl Trace<'_> {
                 format!("it is not about principal `{}`", self.principal),
             );
         }
-        if !target.resource.covers(self.tool) {
+        if !target.resource.covers_target(self.spot, self.target) {
+            let what = self.spot.kind.noun();
             return (
                 Outcome::OutOfScope,
-                format!("it is not about tool `{}`", self.tool),
+                format!("it is not about {what} `{}`", self.target),
             );
         }
+        let action = self.spot.action;
+        let covers = |id: &str| match action == Action::CallTool {
+            true => target.covers_call(&rule.body, id),
+            false => target.covers_other(&rule.body, action, id),
+        };
         let actions: Vec<&str> = self
             .actions
             .iter()
             .map(String::as_str)
-            .filter(|action| target.covers_action(&rule.body, action))
+            .filter(|id| covers(id))
             .collect();
         if actions.is_empty() {
+            let unnamed = action.is_asked_of_clients() && target.actions.is_none();
             return (
                 Outcome::OutOfScope,
-                format!("it is not about action `{CALL_TOOL}`"),
+                match unnamed {
+                    true => format!(
+                        "a permit of `{action}` has to name it: `action == Action::\"{action}\"`"
+                    ),
+                    false => format!("it is not about action `{action}`"),
+                },
             );
         }
         let mut unmet = None;
@@ -210,7 +226,7 @@ impl Trace<'_> {
         let request = Request::new(
             types.agent(self.principal),
             types.action(action),
-            types.resource(self.tool),
+            self.resource.clone(),
             self.context.clone(),
             None,
         );

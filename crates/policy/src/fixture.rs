@@ -8,7 +8,7 @@ use crate::{
     Compat,
     bundle::{BundleError, PolicyBundle, PolicyError, Warning},
     catalog::{Approval, Baa, Catalog, Document, Effect, ServerSpec, TlsPin, Tool, Transport},
-    decide::{Decision, Facts, Phase},
+    decide::{Action, Decision, Facts, Phase},
     engine::{AttributeValue, Engine, EngineInput, Principal},
     sensitivity::Vocabulary,
     session::SessionView,
@@ -59,7 +59,47 @@ pub(crate) fn raw_tool(name: &str, input_schema: &str) -> Tool {
     }
 }
 
+/// A resource of the only server.
+pub(crate) fn resource(uri: &str) -> Tool {
+    defined(&format!(
+        r#"{{"uri": "{uri}", "name": "R", "mimeType": "text/plain"}}"#
+    ))
+}
+
+/// A resource template of the only server.
+pub(crate) fn template(uri_template: &str) -> Tool {
+    defined(&format!(
+        r#"{{"uriTemplate": "{uri_template}", "name": "T"}}"#
+    ))
+}
+
+/// A prompt of the only server, with the arguments that it declares.
+pub(crate) fn prompt(name: &str, arguments: &str) -> Tool {
+    let definition = format!(r#"{{"name": "{name}", "arguments": {arguments}}}"#);
+    Tool {
+        alias: Some(name.to_owned()),
+        ..defined(&definition)
+    }
+}
+
+fn defined(definition: &str) -> Tool {
+    Tool {
+        alias: None,
+        definition: json(definition),
+        effect: Effect::Reads,
+        ..tool("any", "{}")
+    }
+}
+
 pub(crate) fn catalog(tools: Vec<Tool>) -> Catalog {
+    catalog_of(Document {
+        tools,
+        ..Document::default()
+    })
+}
+
+/// The catalog of a document, all of it of the one server `files`.
+pub(crate) fn catalog_of(document: Document) -> Catalog {
     let transport = Transport::Http {
         url: "https://files.example/mcp".to_owned(),
         pin: TlsPin::WebPki,
@@ -69,12 +109,11 @@ pub(crate) fn catalog(tools: Vec<Tool>) -> Catalog {
         display_name: None,
         transport,
     };
-    let text = Document {
+    let document = Document {
         servers: vec![server],
-        tools,
-    }
-    .to_text()
-    .unwrap();
+        ..document
+    };
+    let text = document.to_text().unwrap();
     Catalog::parse(text.as_bytes(), &Vocabulary::builtin(), Compat::Off).unwrap()
 }
 
@@ -153,15 +192,60 @@ impl World {
     ) -> Facts<'a> {
         let tool = self.catalog.tool(tool).unwrap();
         Facts {
+            action: Action::CallTool,
             phase: Phase::Ingress,
             principal,
-            tool,
+            item: Some(tool),
+            target: &tool.name,
+            asked_by: "",
+            elicit_mode: "",
             server: self.catalog.server_of(tool).unwrap(),
             arguments,
             session: &self.session,
             workflow_id: &self.workflow,
             attestation_platform: "software",
         }
+    }
+
+    /// A question about what is not a tool: the item that the catalog has for the target, or the server
+    /// where it has none.
+    pub(crate) fn about<'a>(
+        &'a self,
+        principal: &'a Principal,
+        (action, target): (Action, &'a str),
+        arguments: &'a Value,
+    ) -> Facts<'a> {
+        let item = match action {
+            Action::CallTool => self.catalog.tool(target),
+            Action::ReadResource | Action::Subscribe => self.catalog.resource(target),
+            Action::GetPrompt => self.catalog.prompt(target),
+            Action::Complete => self
+                .catalog
+                .prompt(target)
+                .or_else(|| self.catalog.template(target)),
+            Action::ListResources | Action::Sample | Action::Elicit | Action::ListRoots => None,
+        };
+        Facts {
+            action,
+            phase: Phase::Ingress,
+            principal,
+            item,
+            target,
+            asked_by: "",
+            elicit_mode: "",
+            server: &self.catalog.servers()[0],
+            arguments,
+            session: &self.session,
+            workflow_id: &self.workflow,
+            attestation_platform: "software",
+        }
+    }
+
+    /// Whether that is permitted to the anonymous principal.
+    pub(crate) fn allows(&self, action: Action, target: &str) -> bool {
+        let (anonymous, arguments) = (Principal::anonymous(), json("{}"));
+        let facts = self.about(&anonymous, (action, target), &arguments);
+        self.engine.decide(&facts).is_permit()
     }
 
     pub(crate) fn decide_as(&self, principal: &Principal, tool: &str, arguments: &str) -> Decision {

@@ -1,22 +1,35 @@
-//! What a tool answered, before anyone reads it.
+//! What a server answered or asks, and what a client answers it, before anyone reads it.
 //!
 //! Structure decides: an answer that is not a tool result, or breaks the approved output schema, is
 //! an error. Content only labels: a finding never refuses anything by itself, policy decides on the
 //! labels. What the catalog or a policy redacts is taken out here, from the structured output and
 //! from the text that repeats it. Nothing of the content is in a finding.
 
+mod asked;
+mod blocks;
 mod detect;
 mod disagree;
+mod form;
+mod others;
 mod redact;
 mod rule;
 mod seam;
+mod structure;
+mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cmcp_json::Value;
 
 pub(crate) use self::detect::{detect, hidden};
-pub use self::rule::{Family, Rule};
+pub use self::{
+    asked::{Asked, inspect_answer, inspect_asked},
+    form::{FormError, Misfit},
+    others::{MAX_VALUES, inspect_completion, inspect_notice, inspect_prompt, inspect_resource},
+    rule::{Family, Rule},
+    structure::StructureError,
+    url::UrlError,
+};
 use crate::{catalog::Approved, path::JsonPath, schema_check::SchemaViolation};
 
 /// An answer that was looked through and may be judged.
@@ -90,7 +103,11 @@ pub fn inspect(
     }
     disagree::check(result, &mut tally);
     let paths: Vec<&JsonPath> = approved.redact.iter().chain(extra).collect();
-    let redactions = redact::redact(result, approved, &paths)?;
+    let is_sound = |copy: &Value| {
+        structured(copy).is_none_or(|structured| approved.check_output(structured).is_ok())
+    };
+    let redactions = redact::redact(result, &paths, &is_sound)
+        .map_err(|paths| InspectError::Redaction { paths })?;
     look_through(result, &mut tally);
     seam::look_across(result, &mut tally);
     Ok(tally.into_inspected(redactions))

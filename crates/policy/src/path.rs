@@ -9,6 +9,8 @@ use std::{fmt, str::FromStr};
 
 use cmcp_json::Value;
 
+use crate::catalog::ItemKind;
+
 /// Where something is in a JSON value; it may name several places (`[*]`) or none.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct JsonPath {
@@ -65,23 +67,50 @@ pub enum PathErrorKind {
         "a tool result has `structuredContent`, `content` and `_meta`; write `$.structuredContent.…` for a member of the structured output"
     )]
     NotInResult,
+    /// What is read from a resource has no such member.
+    #[error(
+        "what is read from a resource has `contents` and `_meta`; write `$.contents[*].text` for its text"
+    )]
+    NotInContents,
+    /// What a prompt comes to has no such member.
+    #[error(
+        "what a prompt comes to has `messages`, `description` and `_meta`; write `$.messages[*].content.text` for its text"
+    )]
+    NotInPrompt,
 }
 
 impl JsonPath {
     /// The most steps a path may have.
     pub const MAX_STEPS: usize = 32;
 
-    /// A path that is to be applied to the result of a tool: its first step must be a member that
-    /// such a result has.
+    /// A path that is to be applied to some result, a tool's or another: its first step must be a
+    /// member that such a result has.
     pub fn parse_in_result(text: &str) -> Result<Self, PathError> {
-        let path = text.parse::<Self>()?;
+        let mut known = ItemKind::ALL.iter().flat_map(|kind| kind.result_members());
+        Self::parse_within(text, &mut |name| known.any(|known| *known == name))
+            .map_err(|found| found.unwrap_or_else(|| not_in(text, PathErrorKind::NotInResult)))
+    }
+
+    /// A path that is to be applied to the result of using an item of that kind.
+    pub fn parse_in_result_of(kind: ItemKind, text: &str) -> Result<Self, PathError> {
+        let known = kind.result_members();
+        let missing = match kind {
+            ItemKind::Tool => PathErrorKind::NotInResult,
+            ItemKind::Resource | ItemKind::ResourceTemplate => PathErrorKind::NotInContents,
+            ItemKind::Prompt => PathErrorKind::NotInPrompt,
+        };
+        Self::parse_within(text, &mut |name| known.contains(&name))
+            .map_err(|found| found.unwrap_or_else(|| not_in(text, missing)))
+    }
+
+    fn parse_within(
+        text: &str,
+        known: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Self, Option<PathError>> {
+        let path = text.parse::<Self>().map_err(Some)?;
         match path.steps.first() {
-            Some(Step::Name(name)) if RESULT_MEMBERS.contains(&name.as_str()) => Ok(path),
-            Some(Step::Name(_) | Step::Every | Step::Index(_)) | None => Err(PathError {
-                path: text.to_owned(),
-                at: 2,
-                kind: PathErrorKind::NotInResult,
-            }),
+            Some(Step::Name(name)) if known(name) => Ok(path),
+            Some(Step::Name(_) | Step::Every | Step::Index(_)) | None => Err(None),
         }
     }
 
@@ -177,6 +206,14 @@ impl fmt::Display for Step {
     }
 }
 
+fn not_in(text: &str, kind: PathErrorKind) -> PathError {
+    PathError {
+        path: text.to_owned(),
+        at: 2,
+        kind,
+    }
+}
+
 fn found(steps: &[Step], value: &Value) -> bool {
     let Some((step, rest)) = steps.split_first() else {
         return true;
@@ -233,8 +270,6 @@ fn take(steps: &[Step], value: &mut Value, with: Replacement, taken: &mut Vec<Va
         (Step::Every | Step::Index(_) | Step::Name(_), _) => {}
     }
 }
-
-const RESULT_MEMBERS: [&str; 3] = ["structuredContent", "content", "_meta"];
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! Tool definitions before a person approves them: what must be refused, and what a reviewer should
-//! look at.
+//! Definitions of tools, resources and prompts before a person approves them: what must be refused, and
+//! what a reviewer should look at.
 //!
 //! A definition is read by a model as instructions, whole: descriptions, but also property names,
 //! enum values, defaults, comments. So every string in it is looked at.
@@ -50,7 +50,18 @@ pub fn scan_definition(definition: &Value) -> Vec<ScanFinding> {
         findings: Vec::new(),
     };
     if let Some(name) = definition.get("name").and_then(Value::as_str) {
-        scan.name(name);
+        // A resource is known by its URI, which is ASCII; its name is a text for people, of any script.
+        let is_text = ["uri", "uriTemplate"]
+            .iter()
+            .any(|identity| definition.get(identity).is_some());
+        scan.name(
+            name,
+            if is_text {
+                Severity::Warn
+            } else {
+                Severity::Refuse
+            },
+        );
     }
     scan.value(definition, "");
     scan.findings.sort();
@@ -90,12 +101,12 @@ impl Scan {
         });
     }
 
-    fn name(&mut self, name: &str) {
+    fn name(&mut self, name: &str, severity: Severity) {
         if !is_nfkc(name) {
-            self.add(Severity::Refuse, NOT_NFKC, "/name");
+            self.add(severity, NOT_NFKC, "/name");
         }
         if !name.is_ascii() && !name.is_single_script() {
-            self.add(Severity::Refuse, MIXED_SCRIPT, "/name");
+            self.add(severity, MIXED_SCRIPT, "/name");
         }
     }
 

@@ -33,7 +33,7 @@ pub struct Member {
 }
 
 /// Every member of the context, by name. All are always present.
-pub const CONTEXT: [Member; 17] = [
+pub const CONTEXT: [Member; 19] = [
     member(
         "after",
         "Set<String>",
@@ -42,7 +42,12 @@ pub const CONTEXT: [Member; 17] = [
     member(
         "arguments",
         "record",
-        "the call's arguments, by the approved input schema; each optional",
+        "the call's arguments, by the approved definition; each optional",
+    ),
+    member(
+        "asked_by",
+        "String",
+        "when a server asks the client: what was called, by name or URI; else empty",
     ),
     member(
         "attestation_platform",
@@ -68,6 +73,11 @@ pub const CONTEXT: [Member; 17] = [
         "egress",
         "Bool",
         "false before the call, true when its response is judged",
+    ),
+    member(
+        "elicit_mode",
+        "String",
+        "when a server asks a person: `form` or `url`; else empty",
     ),
     member(
         "injection_events",
@@ -121,8 +131,9 @@ pub const CONTEXT: [Member; 17] = [
     ),
 ];
 
-/// Every attribute of a `Resource`, by name. All are always present.
-pub const RESOURCE: [Member; 9] = [
+/// Every attribute of a `Resource`, `McpResource`, `Prompt` or `Server`, by name. All are always
+/// present.
+pub const RESOURCE: [Member; 10] = [
     member(
         "baa_covered",
         "Bool",
@@ -139,9 +150,14 @@ pub const RESOURCE: [Member; 9] = [
         "where the call goes: `external`",
     ),
     member(
+        "kind",
+        "String",
+        "`tool`, `resource`, `resource_template`, `prompt` or `server`",
+    ),
+    member(
         "read_only",
         "Bool",
-        "whether a person confirmed that the tool only reads",
+        "whether a person confirmed that it only reads; of a server: that all of its approved items do",
     ),
     member(
         "sensitivity",
@@ -159,7 +175,11 @@ pub const RESOURCE: [Member; 9] = [
         "String",
         "the server's URL, or its command",
     ),
-    member("tool_name", "String", "the name callers use"),
+    member(
+        "tool_name",
+        "String",
+        "the name callers use; of a resource its URI",
+    ),
 ];
 
 /// The parameters of an object.
@@ -285,7 +305,8 @@ pub(crate) enum Lookup<'a> {
 impl Shape {
     /// The parameters of an approved tool.
     pub(crate) fn of(tool: &Approved) -> Self {
-        tool.input_schema().map_or_else(Self::default, infer::shape)
+        tool.argument_schema()
+            .map_or_else(Self::default, infer::shape)
     }
 
     /// What is known of a path below this object.

@@ -1,13 +1,17 @@
 //! `cmcp policy check` and `cmcp policy explain`.
 
+mod subject;
+
 use cmcp_json::{Limits, Object, Value, parse};
 use cmcp_policy::{
-    decide::{Facts, Phase},
+    catalog::{Catalog, ItemKind},
+    decide::{Action, Facts, Phase},
     engine::Principal,
     explain::Explanation,
     session::SessionState,
 };
 
+use self::subject::Subject;
 use crate::{
     cli::{PolicyArgs, PolicyExplainArgs},
     commands::{Context, Exit, Failure},
@@ -26,6 +30,9 @@ pub(crate) fn check(arguments: &PolicyArgs, context: Context<'_>) -> Result<Exit
     output.line(format!(
         "✓ Policy valid: {policies} policies for {tools} tools"
     ));
+    if let Some(others) = others(&documents.catalog) {
+        output.line(format!("  and for  {others}"));
+    }
     output.line(format!("  policy   {}", documents.bundle.hash()));
     output.line(format!("  catalog  {}", documents.catalog.hash()));
     let notices = config
@@ -33,11 +40,15 @@ pub(crate) fn check(arguments: &PolicyArgs, context: Context<'_>) -> Result<Exit
         .iter()
         .map(|notice| Value::from(notice.as_str()))
         .collect();
+    let number = |kind| count(documents.catalog.items(kind).len());
     output.json(
         &Object::from([
             ("valid", Value::from(true)),
             ("policies", count(policies)),
-            ("tools", count(tools)),
+            ("tools", number(ItemKind::Tool)),
+            ("resources", number(ItemKind::Resource)),
+            ("resource_templates", number(ItemKind::ResourceTemplate)),
+            ("prompts", number(ItemKind::Prompt)),
             ("policy_digest", documents.bundle.hash().to_string().into()),
             (
                 "catalog_digest",
@@ -83,24 +94,20 @@ fn explained(
 ) -> Result<Explanation, Failure> {
     let PolicyExplainArgs {
         policy: _,
-        tool,
+        subject,
+        action,
+        asked_by,
+        elicit_mode,
         arguments: call,
         principal,
+        scopes,
         workflow,
         sensitivity,
     } = arguments;
-    let catalog = &documents.catalog;
-    let found = catalog
-        .tool(tool)
-        .and_then(|tool| Some((tool, catalog.server_of(tool)?)));
-    let Some((approved, server)) = found else {
-        let known = catalog.tools().iter().map(|tool| tool.name.as_str());
-        return Err(unknown("--tool", tool, known));
-    };
-    let anonymous = Principal::anonymous();
+    let subject = Subject::of(subject, *action, &documents.catalog)?;
     let caller = match principal {
-        None => &anonymous,
-        Some(name) => known_principal(config, name)?,
+        None => Principal::anonymous(),
+        Some(name) => known_principal(config, name, scopes)?,
     };
     let Some(mark) = config.vocabulary.sensitivity(sensitivity) else {
         let known = config.vocabulary.labels().map(|(name, _)| name);
@@ -111,17 +118,18 @@ fn explained(
         value: shown(call, 80),
         expected: "a JSON object, as '{\"path\": \"/srv/a\"}'",
     })?;
-    approved
-        .check_arguments(&call)
-        .map_err(|violation| Failure::Arguments {
-            rule: violation.rule,
-            place: shown(&violation.instance, 200),
-        })?;
+    subject.check(&call)?;
+    let is_asked = subject.action.is_asked_of_clients();
+    let mode = (subject.action == Action::Elicit).then_some(elicit_mode.as_str());
     Ok(documents.engine.explain(&Facts {
+        action: subject.action,
         phase: Phase::Ingress,
-        principal: caller,
-        tool: approved,
-        server,
+        principal: &caller,
+        item: subject.item,
+        target: subject.target,
+        asked_by: if is_asked { asked_by } else { "" },
+        elicit_mode: mode.unwrap_or_default(),
+        server: subject.server,
         arguments: &call,
         session: &SessionState::inherit(mark, 0).view(),
         workflow_id: workflow,
@@ -129,9 +137,14 @@ fn explained(
     }))
 }
 
-fn known_principal<'a>(config: &'a Config, name: &str) -> Result<&'a Principal, Failure> {
+fn known_principal(config: &Config, name: &str, scopes: &[String]) -> Result<Principal, Failure> {
     let mut known = config.principals.iter().map(|entry| &entry.principal);
-    known.find(|known| known.name == name).ok_or_else(|| {
+    if let Some(known) = known.find(|known| known.name == name) {
+        return Ok(known.clone());
+    }
+    let oauth = config.oauth.as_ref();
+    let vouched = oauth.and_then(|oauth| oauth.principal(name, scopes));
+    vouched.ok_or_else(|| {
         let names = config
             .principals
             .iter()
@@ -150,6 +163,19 @@ fn unknown<'a>(flag: &'static str, value: &str, known: impl Iterator<Item = &'a 
         value: value.to_owned(),
         hint,
     }
+}
+
+/// What the catalog approves beside tools, and how much of each.
+fn others(catalog: &Catalog) -> Option<String> {
+    let kinds = ItemKind::ALL
+        .into_iter()
+        .filter(|kind| *kind != ItemKind::Tool);
+    let told = kinds.filter_map(|kind| match catalog.items(kind).len() {
+        0 => None,
+        1 => Some(format!("1 {kind}")),
+        number => Some(format!("{number} {kind}s")),
+    });
+    Some(told.collect::<Vec<_>>().join(", ")).filter(|told| !told.is_empty())
 }
 
 fn show(explanation: &Explanation, output: Output) {

@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use cmcp_policy::{
     bundle::{BundleError, Cause},
+    decide::Action,
     inspect::{Family, Rule},
     schema::{CONTEXT, Member, RESOURCE, Untyped},
     sensitivity::Vocabulary,
@@ -27,7 +28,9 @@ pub(crate) fn page() -> String {
         ("{{untyped}}", items(Untyped::ALL)),
         ("{{refused}}", refused::table()),
         ("{{limits}}", limits()),
+        ("{{actions}}", actions()),
         ("{{tools}}", cookbook::tools()),
+        ("{{others}}", cookbook::others()),
         ("{{configuration}}", cookbook::configuration()),
         ("{{recipes}}", cookbook::recipes()),
     ];
@@ -47,6 +50,59 @@ fn members(members: &[Member]) -> String {
     } in members
     {
         let _infallible = writeln!(table, "| `{name}` | `{cedar_type}` | {meaning} |");
+    }
+    table
+}
+
+/// Every action, with what it is done with and what its arguments are.
+fn actions() -> String {
+    let mut table =
+        "| action | resource | asked when | `context.arguments` |\n|---|---|---|---|\n".to_owned();
+    for action in Action::ALL {
+        let (resource, when, arguments) = match action {
+            Action::CallTool => (
+                "`Resource::\"TOOL\"`",
+                "a tool is called; and which tools are listed",
+                "the tool's",
+            ),
+            Action::ReadResource => (
+                "`McpResource::\"URI\"`",
+                "a resource is read; and which are listed",
+                "–",
+            ),
+            Action::ListResources => (
+                "`Server::\"NAME\"`",
+                "resources or templates of a server are listed",
+                "–",
+            ),
+            Action::GetPrompt => (
+                "`Prompt::\"NAME\"`",
+                "a prompt is got; and which are listed",
+                "the prompt's, all of them texts",
+            ),
+            Action::Complete => (
+                "`Prompt::\"NAME\"`, `McpResource::\"TEMPLATE\"`",
+                "an argument or a variable is completed",
+                "`argument` and `value`, two texts",
+            ),
+            Action::Subscribe => ("`McpResource::\"URI\"`", "a resource is subscribed to", "–"),
+            Action::Sample => (
+                "`Server::\"NAME\"`",
+                "a server asks the client's model",
+                "–",
+            ),
+            Action::Elicit => (
+                "`Server::\"NAME\"`",
+                "a server asks a person; `context.elicit_mode` says how",
+                "–",
+            ),
+            Action::ListRoots => (
+                "`Server::\"NAME\"`",
+                "a server asks for the client's folders",
+                "–",
+            ),
+        };
+        let _infallible = writeln!(table, "| `{action}` | {resource} | {when} | {arguments} |");
     }
     table
 }

@@ -113,6 +113,7 @@ fn kind(key: &Key) -> Object {
             ("type", "integer".into()),
             ("minimum", 0i64.into()),
         ])),
+        Kind::Shaped(shape) => shape.schema(),
         Kind::Text => object([("type", "string".into()), ("minLength", 1i64.into())]),
         Kind::Texts => map(typed("string")),
     }

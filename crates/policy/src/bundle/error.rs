@@ -4,7 +4,7 @@ use cmcp_json::{CanonError, ParseErrorKind};
 
 use super::statement::{MAX_NESTING, MAX_OPERATORS, MAX_TOKENS};
 use super::{MAX_BYTES, MAX_POLICIES};
-use crate::schema::Untyped;
+use crate::{decide::Action, schema::Untyped};
 
 /// Why a bundle was refused; every fault of a bundle is reported at once.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -197,6 +197,23 @@ pub enum Cause {
         /// Its type there.
         second_type: String,
     },
+    /// A parameter that has one type under one action and another under the other.
+    #[error(
+        "parameter `{path}` is {first_type} under `{first}` and {second_type} under `{second}`: keep \
+         the policy to one of them (`action == Action::\"{first}\"`)"
+    )]
+    ClashOfActions {
+        /// The parameter, from `context.arguments` on.
+        path: String,
+        /// One action.
+        first: &'static str,
+        /// The type there.
+        first_type: String,
+        /// The other action.
+        second: &'static str,
+        /// The type there.
+        second_type: String,
+    },
     /// Two policies of one id.
     #[error(
         "`@id(\"{id}\")` is also the policy at {other}: ids are what the log names, so each is used once"
@@ -272,6 +289,16 @@ pub enum Cause {
         /// What was perhaps meant.
         nearest: Option<String>,
     },
+    /// No such resource, prompt or server.
+    #[error("there is no {what} `{name}` in the catalog{}", meant(.nearest.as_ref()))]
+    UnknownThing {
+        /// What there is none of.
+        what: &'static str,
+        /// As written.
+        name: String,
+        /// What was perhaps meant.
+        nearest: Option<String>,
+    },
     /// A value that this attribute never has.
     #[error("`{path}` is never `{value}`{}", meant(.nearest.as_ref()))]
     UnknownValue {
@@ -306,6 +333,26 @@ pub enum Warning {
     /// A finding that only `compat: cmcp-0.7` lets pass; where it makes evaluation fail, it denies.
     #[error("{0}")]
     Finding(PolicyError),
+    /// An action's name that a tool has taken.
+    #[error(
+        "{place}: `Action::\"{action}\"` is the tool `{action}` here, and not what the gateway calls so: give the tool an alias, or nothing can be said of the other"
+    )]
+    ActionTaken {
+        /// Where.
+        place: Place,
+        /// The action.
+        action: String,
+    },
+    /// A permit that could only be meant for what servers ask, and does not cover it.
+    #[error(
+        "{place}: it permits no `{action}`, for its scope does not name that: write `action == Action::\"{action}\"` there"
+    )]
+    AskedUnnamed {
+        /// Where.
+        place: Place,
+        /// The action.
+        action: Action,
+    },
     /// Cedar's validator is doubtful about a name.
     #[error("{place}: {message}")]
     Doubtful {

@@ -3,19 +3,22 @@ use std::sync::Arc;
 use cmcp_evidence::Sha256Digest;
 use cmcp_json::{CanonError, Form, Object, Value, canonical};
 
-use super::document::Approval;
+use super::{CatalogErrorKind, ItemKind, Template, document::Approval, name};
 use crate::{
     path::JsonPath,
-    schema_check::{Schema, SchemaViolation},
+    schema_check::{Bare, Schema, SchemaError, SchemaViolation, ViolatedRule},
     sensitivity::Sensitivity,
 };
 
-/// A tool as a person approved it.
+/// A tool, resource, template or prompt as a person approved it.
 #[derive(Clone, Debug)]
 pub struct Approved {
-    /// The name callers use, fixed when the catalog was loaded.
+    /// What it is.
+    pub kind: ItemKind,
+    /// The name callers use, fixed when the catalog was loaded; of a resource its URI, of a template
+    /// the template.
     pub name: String,
-    /// The name its server uses.
+    /// The name its server uses: another one than [`Approved::name`] for tools and prompts alone.
     pub upstream_name: String,
     /// Which of the catalog's servers offers it.
     pub server: usize,
@@ -39,7 +42,7 @@ pub struct Approved {
     pub(super) origin: Origin,
 }
 
-/// What a person confirmed about a tool's effects; a server's own hints never count.
+/// What a person confirmed about an item's effects; a server's own hints never count.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Effect {
     /// It only reads.
@@ -57,7 +60,7 @@ pub enum Baa {
     NotCovered,
 }
 
-/// Which kind of entry approves a tool.
+/// Which kind of entry approves an item.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Origin {
     /// An entry of a 0.7.1 array.
@@ -70,11 +73,52 @@ pub(super) enum Origin {
     Exception,
 }
 
-/// The compiled schemas.
+/// What was compiled from the definition.
 #[derive(Clone, Debug)]
-pub(super) struct Checks {
-    pub(super) arguments: Arc<Schema>,
-    pub(super) output: Option<Arc<Schema>>,
+pub(super) enum Checks {
+    /// The schemas of a tool.
+    Tool {
+        arguments: Arc<Schema>,
+        output: Option<Arc<Schema>>,
+    },
+    /// The arguments of a prompt, as a schema.
+    Prompt {
+        written: Arc<Value>,
+        arguments: Arc<Schema>,
+    },
+    /// A template.
+    Template(Arc<Template>),
+    /// A resource that is listed.
+    Resource,
+}
+
+impl Checks {
+    /// Arguments of a prompt: strings, those that are declared and no others.
+    pub(super) fn prompt<'n>(
+        declared: impl Iterator<Item = (&'n str, bool)>,
+    ) -> Result<Self, SchemaError> {
+        let string = || Value::from(Object::from([("type", "string")]));
+        let mut properties = Object::new();
+        let mut required = Vec::new();
+        for (name, is_required) in declared {
+            properties.insert(name, string());
+            required.extend(is_required.then(|| Value::from(name)));
+        }
+        Self::prompt_of(Object::from([
+            ("type", Value::from("object")),
+            ("properties", properties.into()),
+            ("required", Value::Array(required)),
+            ("additionalProperties", Value::from(false)),
+        ]))
+    }
+
+    fn prompt_of(schema: Object) -> Result<Self, SchemaError> {
+        let written = Value::from(schema);
+        Ok(Self::Prompt {
+            arguments: Arc::new(Schema::compile(&written, Bare::Closed)?),
+            written: Arc::new(written),
+        })
+    }
 }
 
 /// Why a definition that a server offers has no digest.
@@ -116,18 +160,50 @@ impl Approved {
         matches!(self.origin, Origin::ArrayException | Origin::Exception)
     }
 
-    /// The approved schema of its arguments.
+    /// The approved schema of a tool's arguments.
     #[must_use]
     pub fn input_schema(&self) -> Option<&Value> {
-        self.definition.get("inputSchema")
+        self.of_tool("inputSchema")
     }
 
-    /// The approved schema of its structured output.
+    /// The approved schema of a tool's structured output.
     #[must_use]
     pub fn output_schema(&self) -> Option<&Value> {
-        self.definition
-            .get("outputSchema")
+        self.of_tool("outputSchema")
             .filter(|schema| !schema.is_null())
+    }
+
+    fn of_tool(&self, member: &str) -> Option<&Value> {
+        self.definition
+            .get(member)
+            .filter(|_| self.kind == ItemKind::Tool)
+    }
+
+    /// What policy types the arguments by: a tool's input schema, or what a prompt declares.
+    pub(crate) fn argument_schema(&self) -> Option<&Value> {
+        match &self.checks {
+            Checks::Prompt { written, .. } => Some(written),
+            Checks::Tool { .. } | Checks::Template(_) | Checks::Resource => self.input_schema(),
+        }
+    }
+
+    /// The template whose URIs this entry approves.
+    #[must_use]
+    pub fn template(&self) -> Option<&Template> {
+        match &self.checks {
+            Checks::Template(template) => Some(template),
+            Checks::Tool { .. } | Checks::Prompt { .. } | Checks::Resource => None,
+        }
+    }
+
+    /// Whether a URI is this resource's own, or one of this template's.
+    #[must_use]
+    pub fn covers(&self, uri: &str) -> bool {
+        match &self.checks {
+            Checks::Template(template) => template.matches(uri),
+            Checks::Resource => self.name == uri,
+            Checks::Tool { .. } | Checks::Prompt { .. } => false,
+        }
     }
 
     /// Whether callers were shown an output schema, so that a result without structured output breaks
@@ -137,14 +213,27 @@ impl Approved {
         self.origin == Origin::Document && self.output_schema().is_some()
     }
 
-    /// Holds arguments against the approved schema; what it does not declare is refused.
+    /// Holds arguments against the approved definition: a tool's input schema, or the strings that a
+    /// prompt declares. What it does not declare is refused; resources take none.
     ///
     /// # Errors
     ///
     /// The first place where they differ.
     pub fn check_arguments(&self, arguments: &Value) -> Result<(), SchemaViolation> {
         match arguments {
-            Value::Object(_) => self.checks.arguments.check(arguments),
+            Value::Object(members) => match &self.checks {
+                Checks::Tool {
+                    arguments: ours, ..
+                }
+                | Checks::Prompt {
+                    arguments: ours, ..
+                } => ours.check(arguments),
+                Checks::Template(_) | Checks::Resource if members.is_empty() => Ok(()),
+                Checks::Template(_) | Checks::Resource => Err(SchemaViolation {
+                    rule: ViolatedRule::Undeclared(String::new()),
+                    instance: String::new(),
+                }),
+            },
             Value::Null
             | Value::Bool(_)
             | Value::Number(_)
@@ -159,10 +248,16 @@ impl Approved {
     ///
     /// The first place where it differs.
     pub fn check_output(&self, structured: &Value) -> Result<(), SchemaViolation> {
-        self.checks
-            .output
-            .as_ref()
-            .map_or(Ok(()), |schema| schema.check(structured))
+        match &self.checks {
+            Checks::Tool {
+                output: Some(schema),
+                ..
+            } => schema.check(structured),
+            Checks::Tool { output: None, .. }
+            | Checks::Prompt { .. }
+            | Checks::Template(_)
+            | Checks::Resource => Ok(()),
+        }
     }
 
     /// The digest of a definition as its server offers it now, taken the way [`Approved::digest`]
@@ -188,13 +283,13 @@ impl Approved {
         places
     }
 
-    /// What `tools/list` shows: the approved definition under the exposed name. An entry of a 0.7.1
-    /// array shows what 0.7.1 showed.
+    /// What a list of its kind shows: the approved definition under the exposed name. An entry of a
+    /// 0.7.1 array shows what 0.7.1 showed.
     #[must_use]
     pub fn listing(&self) -> Value {
         let mut shown = self.definition.clone();
         if let Some(definition) = shown.as_object_mut() {
-            definition.insert("name", self.name.as_str());
+            definition.insert(self.kind.identity(), self.name.as_str());
             match self.origin {
                 Origin::Array | Origin::ArrayException => {
                     definition.remove("outputSchema");
@@ -205,19 +300,43 @@ impl Approved {
         shown
     }
 
-    pub(super) fn exception(name: &str, server: usize, approval: &Approval) -> Self {
-        let definition = Object::from([
+    /// What an operator lets through without an approved definition. `name` is a legal one of its
+    /// kind.
+    pub(super) fn exception(
+        (kind, name): (ItemKind, &str),
+        server: usize,
+        approval: &Approval,
+    ) -> Result<Self, CatalogErrorKind> {
+        let anything = || Value::from(Object::from([("type", "object")]));
+        let mut definition = Object::from([
             ("name", Value::from(name)),
-            (
-                "description",
-                Value::from("Allowed by an operator for now; its definition was not approved."),
-            ),
-            (
-                "inputSchema",
-                Value::from(Object::from([("type", "object")])),
-            ),
+            ("description", Value::from(UNAPPROVED)),
         ]);
-        Self {
+        let checks = match kind {
+            ItemKind::Tool => {
+                definition.insert("inputSchema", anything());
+                Checks::Tool {
+                    arguments: Arc::new(Schema::any()),
+                    output: None,
+                }
+            }
+            ItemKind::Prompt => Checks::prompt_of(Object::from([
+                ("type", Value::from("object")),
+                (
+                    "additionalProperties",
+                    Object::from([("type", "string")]).into(),
+                ),
+            ]))
+            .map_err(|error| CatalogErrorKind::Schema {
+                which: "arguments",
+                error,
+            })?,
+            ItemKind::Resource => Checks::Resource,
+            ItemKind::ResourceTemplate => Checks::Template(Arc::new(name::template(name)?)),
+        };
+        definition.insert(kind.identity(), name);
+        Ok(Self {
+            kind,
             name: name.to_owned(),
             upstream_name: name.to_owned(),
             server,
@@ -229,12 +348,9 @@ impl Approved {
             baa: Baa::NotCovered,
             redact: Vec::new(),
             approval: approval.clone(),
-            checks: Checks {
-                arguments: Arc::new(Schema::any()),
-                output: None,
-            },
+            checks,
             origin: Origin::Exception,
-        }
+        })
     }
 }
 
@@ -313,3 +429,5 @@ fn differ(pointer: &str, approved: &Value, offered: &Value, places: &mut Vec<Off
         }
     }
 }
+
+const UNAPPROVED: &str = "Allowed by an operator for now; its definition was not approved.";

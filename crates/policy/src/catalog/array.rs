@@ -4,8 +4,8 @@ use cmcp_evidence::{Sha256Digest, Timestamp, b64};
 use cmcp_json::{Form, Object, Value, canonical};
 
 use super::{
-    Approval, Approved, Baa, CatalogErrorKind, Context, Effect, Parts, ServerSpec, TlsPin,
-    Transport,
+    Approval, Approved, Baa, CatalogErrorKind, Context, Effect, ItemKind, Items, Parts, ServerSpec,
+    TlsPin, Transport,
     approved::{Checks, Origin, drift_digest},
     document,
     name::{self, Exposed},
@@ -49,8 +49,11 @@ pub(super) fn read(
     let hash = Sha256Digest::of(&canonical(&Value::Array(sorted), Form::Pyj).ok()?);
     Some(Parts {
         hash,
+        items: Items {
+            tools,
+            ..Items::default()
+        },
         servers: servers.specs,
-        tools,
     })
 }
 
@@ -88,6 +91,7 @@ fn tool(
         (name?, server?, definition?, labels?);
     definition.insert("name", name);
     Some(Approved {
+        kind: ItemKind::Tool,
         name: name.to_owned(),
         upstream_name: name.to_owned(),
         server: servers.add(server),
@@ -178,7 +182,7 @@ fn definition(
     Some((
         definition,
         digest,
-        Checks {
+        Checks::Tool {
             arguments: arguments?,
             output,
         },

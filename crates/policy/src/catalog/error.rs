@@ -1,6 +1,7 @@
 use cmcp_evidence::Sha256Digest;
 use cmcp_json::ParseErrorKind;
 
+use super::template::TemplateError;
 use crate::{path::PathError, schema_check::SchemaError};
 
 /// Something that is wrong with a catalog.
@@ -90,6 +91,9 @@ pub enum CatalogErrorKind {
     /// HTTP beyond this machine.
     #[error("`{0}` would be called in the clear: use https")]
     PlainHttp(String),
+    /// A prompt's name that clients, policies or logs could misread.
+    #[error("`{0}` is not a prompt name: 1 to 128 of A-Z, a-z, 0-9, `_`, `.` and `-`")]
+    PromptName(String),
     /// A redaction path that is none.
     #[error("{0}")]
     RedactionPath(PathError),
@@ -101,6 +105,11 @@ pub enum CatalogErrorKind {
         /// What to write.
         remedy: &'static str,
     },
+    /// A resource's URI that is none.
+    #[error(
+        "`{0}` is not the URI of a resource: a scheme, then printable ASCII without blanks, quotes, brackets of `<>{{}}`, `\\`, `^`, `|` and backticks; its server has to percent-encode what else there is"
+    )]
+    ResourceUri(String),
     /// A definition that must not be approved.
     #[error(
         "the definition holds {what} at `{at}`: such text shows a person something else than it tells a model; leave this tool out"
@@ -140,6 +149,14 @@ pub enum CatalogErrorKind {
         /// What is there.
         found: &'static str,
     },
+    /// A URI template that is none.
+    #[error("`{template}` is not a template that URIs can be held against: {error}")]
+    Template {
+        /// The template.
+        template: String,
+        /// Why.
+        error: TemplateError,
+    },
     /// A time that is none.
     #[error("`{0}` is not a time with a zone, as in `2026-06-05T00:00:00Z`")]
     Time(String),
@@ -161,6 +178,14 @@ pub enum CatalogErrorKind {
         name: String,
         /// Those there are.
         known: String,
+    },
+    /// A resource that two entries approve.
+    #[error("the URI `{uri}` is already that of `{other}`: it has one owner; remove one entry")]
+    UriTwice {
+        /// The URI, or the template.
+        uri: String,
+        /// The place of the other.
+        other: String,
     },
     /// An endpoint that is no URL, or one with a user, a password or a fragment.
     #[error("`{0}` is not an http or https URL without user, password and fragment")]

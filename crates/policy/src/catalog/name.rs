@@ -2,7 +2,12 @@ use std::collections::HashMap;
 
 use unicode_security::confusable_detection::skeleton;
 
-use super::{error::CatalogErrorKind, reader::Reader};
+use super::{
+    ItemKind,
+    error::CatalogErrorKind,
+    reader::Reader,
+    template::{self, Template},
+};
 
 /// A name as callers will see it, and where in the document it comes from.
 pub(super) struct Exposed {
@@ -25,6 +30,45 @@ pub(super) fn legal(name: &str) -> Result<(), CatalogErrorKind> {
             name.escape_default().to_string(),
         ))
     }
+}
+
+/// Whether a prompt's name can be shown, logged and written in policies without being misread.
+pub(super) fn legal_prompt(name: &str) -> Result<(), CatalogErrorKind> {
+    legal(name).map_err(|_| CatalogErrorKind::PromptName(name.escape_default().to_string()))
+}
+
+/// Whether a resource's URI can be shown, logged and written in policies without being misread.
+pub(super) fn uri(uri: &str) -> Result<(), CatalogErrorKind> {
+    if template::is_uri(uri) {
+        Ok(())
+    } else {
+        Err(CatalogErrorKind::ResourceUri(shortened(uri)))
+    }
+}
+
+/// A template, ready to hold URIs against.
+pub(super) fn template(text: &str) -> Result<Template, CatalogErrorKind> {
+    Template::parse(text).map_err(|error| CatalogErrorKind::Template {
+        template: shortened(text),
+        error,
+    })
+}
+
+/// Whether a name of that kind can be shown, logged and written in policies.
+pub(super) fn legal_of(kind: ItemKind, name: &str) -> Result<(), CatalogErrorKind> {
+    match kind {
+        ItemKind::Tool => legal(name),
+        ItemKind::Prompt => legal_prompt(name),
+        ItemKind::Resource => uri(name),
+        ItemKind::ResourceTemplate => template(name).map(|_| ()),
+    }
+}
+
+fn shortened(name: &str) -> String {
+    name.chars()
+        .take(MAX_SHOWN)
+        .flat_map(char::escape_default)
+        .collect()
 }
 
 /// Whether a server's name can be the first part of an exposed name.
@@ -73,6 +117,20 @@ pub(super) fn distinct(reader: &mut Reader<'_>, names: &[Exposed]) {
     }
 }
 
+/// Reports URIs that have two owners. A URI is a name that programs make: only equal ones are one.
+pub(super) fn owned_once(reader: &mut Reader<'_>, names: &[Exposed]) {
+    let mut exact: HashMap<&str, &Exposed> = HashMap::new();
+    for this in names {
+        if let Some(other) = exact.insert(&this.name, this) {
+            let kind = CatalogErrorKind::UriTwice {
+                uri: shortened(&this.name),
+                other: other.place.clone(),
+            };
+            reader.fault(&this.place, this.offset, kind);
+        }
+    }
+}
+
 /// The action that the Python cMCP 0.7.1 derives from a tool's name.
 ///
 /// Python's `capitalize` on the names this catalog allows: ASCII alone.
@@ -88,3 +146,6 @@ pub(super) fn derived_action(name: &str) -> String {
         })
         .collect()
 }
+
+/// Characters told of a URI that is none.
+const MAX_SHOWN: usize = 200;

@@ -17,6 +17,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn fault(&mut self, place: &str, offset: usize, kind: CatalogErrorKind) {
+        // More than anybody reads: a catalog of nothing but faults would make more of them than of
+        // itself.
+        if self.faults.len() >= MOST_FAULTS {
+            return;
+        }
         let line = match self.bytes.get(..offset) {
             Some(before) if !self.bytes.is_empty() => before
                 .iter()
@@ -215,3 +220,6 @@ pub(super) fn list<'a>(names: impl IntoIterator<Item = impl AsRef<str> + 'a>) ->
         .collect::<Vec<_>>()
         .join(", ")
 }
+
+/// Faults of one catalog that are told.
+const MOST_FAULTS: usize = 1_000;

@@ -1,8 +1,11 @@
 mod array;
 mod document;
 mod drift;
+mod items;
 mod names;
 mod servers;
+mod templates;
+mod unsound;
 
 use super::{
     Approval, Baa, Catalog, CatalogError, Document, Effect, ServerSpec, TlsPin, Tool, Transport,
@@ -73,7 +76,12 @@ fn tool(server: &str, name: &str) -> Tool {
 }
 
 fn document(servers: Vec<ServerSpec>, tools: Vec<Tool>) -> String {
-    Document { servers, tools }.to_value().unwrap().to_string()
+    let document = Document {
+        servers,
+        tools,
+        ..Document::default()
+    };
+    document.to_value().unwrap().to_string()
 }
 
 /// The faults of a document with one tool, whose definition is the given one and whose digest fits.

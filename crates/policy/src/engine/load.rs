@@ -2,20 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Authorizer, Entities, Entity, EntityUid};
+use cedar_policy::Authorizer;
 
 use super::{
     Engine, EngineInput, Principal, agents,
-    check::{Known, Values},
+    check::{Covers, Group, Known, Values},
+    entities::Made,
+    mention::Root,
+    places::Places,
     slice::{Slicer, Studied, questions},
-    tools::{Actions, CALL_TOOL, Tool, tools},
+    spots::{Actions, CALL_TOOL, Spot, spots},
+    strangers::Strangers,
     validate::{Validation, schema_error},
 };
 use crate::{
     Compat,
     bundle::{PolicyError, Rule, Warning},
     catalog::Catalog,
-    request::{Types, agent_attributes, resource_attributes},
+    request::{Kind, Types, Wanted},
 };
 
 impl Engine {
@@ -36,32 +40,35 @@ impl Engine {
         let types = Types::new().ok_or_else(|| schema_error("entity types".to_owned()))?;
         let principals = with_anonymous(principals);
         let agent = agents::types(&principals)?;
-        let tools = tools(catalog, &types);
-        let actions = Actions::of(&tools, compat)?;
+        let mut spots = spots(catalog, &types);
+        let actions = Actions::of(&spots, compat)?;
         let rules = bundle.rules().to_vec();
         let studied: Vec<Studied> = rules.iter().map(Studied::new).collect();
         let known = Known {
-            tools: &tools,
+            spots: &spots,
             actions: &actions,
             principals: principals.iter().map(|one| one.name.as_str()).collect(),
             agent: &agent,
             values: Values::of(catalog, vocabulary),
         };
-        let (warnings, schema) = examine(&known, &rules, &studied, compat)?;
-        let entities = entities(&types, catalog, &principals, &actions).map_err(schema_error)?;
-        let questions = questions(&tools, &actions, (&rules, &studied), (&types, compat));
+        let (warnings, schema, covers) = examine(&known, &rules, &studied, compat)?;
+        let about = (&actions, studied.as_slice());
+        let entities =
+            Made::of(&types, (&spots, covers), &principals, about).map_err(schema_error)?;
+        let wanted = wanted(&studied, compat);
+        for spot in &mut spots {
+            spot.constants = wanted.constants(&spot.constants);
+        }
+        let questions = questions(&spots, &actions, (&rules, &studied), (&types, compat));
         let engine = Self {
             places: (0..)
                 .zip(&rules)
                 .map(|(at, rule)| (rule.policy.id().clone(), at))
                 .collect(),
-            by_name: (0..)
-                .zip(&tools)
-                .map(|(at, tool)| (tool.name.clone(), at))
-                .collect(),
+            by_name: Places::of(&spots),
             cells: principals
                 .iter()
-                .flat_map(|_| &tools)
+                .flat_map(|_| &spots)
                 .map(|_| Default::default())
                 .collect(),
             principals: (0..)
@@ -69,10 +76,12 @@ impl Engine {
                 .map(|(at, one)| (one.name.clone(), (at, one)))
                 .collect(),
             slicer: Slicer::new(rules, studied),
-            tools,
+            strangers: Strangers::default(),
+            spots,
             questions,
             entities,
             types,
+            wanted,
             authorizer: Authorizer::new(),
             schema,
             compat,
@@ -94,16 +103,16 @@ pub fn schema_of(
 ) -> Result<String, Vec<PolicyError>> {
     let types = Types::new().ok_or_else(|| schema_error("entity types".to_owned()))?;
     let agent = agents::types(&with_anonymous(principals))?;
-    let tools = tools(catalog, &types);
-    let actions = Actions::of(&tools, compat)?;
-    let (tools, actions, agent) = (&tools, &actions, &agent);
+    let spots = spots(catalog, &types);
+    let actions = Actions::of(&spots, compat)?;
+    let (spots, actions, agent) = (&spots, &actions, &agent);
     let validation = Validation {
-        tools,
+        spots,
         actions,
         agent,
         named: &BTreeSet::new(),
     };
-    Ok(validation.schema(&all(tools), |_| true))
+    Ok(validation.schema(&all(spots, &[]), |_| true))
 }
 
 fn with_anonymous(principals: &[Principal]) -> Vec<Principal> {
@@ -122,15 +131,15 @@ fn examine(
     rules: &[Rule],
     studied: &[Studied],
     compat: Compat,
-) -> Result<(Vec<Warning>, String), Vec<PolicyError>> {
+) -> Result<(Vec<Warning>, String, Covers), Vec<PolicyError>> {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
-    let mut groups: BTreeMap<BTreeSet<usize>, Vec<&Rule>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, Vec<&Rule>> = BTreeMap::new();
     for (rule, about) in rules.iter().zip(studied) {
         let (found, doubts) = known.findings(rule, about);
         if found.is_empty() {
             groups
-                .entry(known.targets(&about.target, &about.needs))
+                .entry(known.group(rule, about))
                 .or_default()
                 .push(rule);
         }
@@ -151,13 +160,14 @@ fn examine(
         .map(ToOwned::to_owned)
         .collect();
     let Known {
-        tools,
+        spots,
         actions,
         agent,
         ..
     } = known;
+    let groups_about: Vec<Covers> = groups.keys().map(|group| group.covers).collect();
     let validation = Validation {
-        tools,
+        spots,
         actions,
         agent,
         named: &named,
@@ -170,42 +180,34 @@ fn examine(
         Compat::Off => {}
         Compat::V07 => warnings.extend(errors.into_iter().map(Warning::Finding)),
     }
-    Ok((warnings, validation.schema(&all(tools), |_| true)))
+    let all = all(spots, &groups_about);
+    Ok((warnings, validation.schema(&all, |_| true), all.covers))
 }
 
-fn all(tools: &[Tool]) -> BTreeSet<usize> {
-    (0..tools.len()).collect()
+/// What of the context policies read. Under `compat: cmcp-0.7` they may also look at it as a whole.
+fn wanted(studied: &[Studied], compat: Compat) -> Wanted {
+    Wanted::of(|name| {
+        let mut paths = studied.iter().flat_map(|about| &about.mentions.paths);
+        compat == Compat::V07
+            || paths.any(|path| {
+                path.root == Root::Context && path.names.first().is_some_and(|first| first == name)
+            })
+    })
 }
 
-fn entities(
-    types: &Types,
-    catalog: &Catalog,
-    principals: &[Principal],
-    actions: &Actions,
-) -> Result<Entities, String> {
-    let mut all = Vec::new();
-    for tool in catalog.tools() {
-        let Some(server) = catalog.server_of(tool) else {
-            continue;
-        };
-        let attributes = resource_attributes(tool, server).collect();
-        let entity = Entity::new(types.resource(&tool.name), attributes, Default::default());
-        all.push(entity.map_err(|error| error.to_string())?);
+/// Everything there is. Where there are tools alone, and no policy speaks of anything else, the
+/// schema is about tools alone.
+fn all(spots: &[Spot], policies: &[Covers]) -> Group {
+    let mut named = policies.iter();
+    let mut spoken_of = spots.iter();
+    let others = named.any(|covers| *covers == Covers::Everything)
+        || spoken_of.any(|spot| !matches!(spot.kind, Kind::Tool | Kind::Server));
+    Group {
+        spots: (0..spots.len()).collect(),
+        covers: if others {
+            Covers::Everything
+        } else {
+            Covers::Tools
+        },
     }
-    for principal in principals {
-        all.push(agent_entity(types.agent(&principal.name), principal)?);
-    }
-    let general = types.action(CALL_TOOL);
-    for action in actions.names() {
-        let member_of = [general.clone()].into();
-        all.push(Entity::new_no_attrs(types.action(action), member_of));
-    }
-    all.push(Entity::new_no_attrs(general, Default::default()));
-    Entities::from_entities(all, None).map_err(|error| error.to_string())
-}
-
-/// The entity of a principal.
-pub(super) fn agent_entity(uid: EntityUid, principal: &Principal) -> Result<Entity, String> {
-    let attributes = agent_attributes(&principal.name, &principal.attributes).collect();
-    Entity::new(uid, attributes, Default::default()).map_err(|error| error.to_string())
 }

@@ -8,6 +8,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use cedar_policy::pst::{BinaryOp, Clause, EntityUID, Expr, Literal, Template, Var};
 
+use crate::request::Kind;
+
 /// What the conditions of a policy name.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Mentions {
@@ -21,8 +23,33 @@ pub(crate) struct Mentions {
     pub(crate) compared: BTreeSet<(Path, String)>,
     /// Expressions whose attributes are read, though they are computed.
     pub(crate) computed: BTreeSet<String>,
-    /// Whether `action` itself is looked at.
-    pub(crate) action: bool,
+    /// What of the variables themselves is looked at.
+    pub(crate) bare: Bare,
+}
+
+/// Variables that are compared or handed on themselves.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Bare {
+    /// Neither.
+    #[default]
+    None,
+    Action,
+    Resource,
+    Both,
+}
+
+impl Bare {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, one) | (one, Self::None) => one,
+            (Self::Action, Self::Action) => Self::Action,
+            (Self::Resource, Self::Resource) => Self::Resource,
+            (
+                Self::Both | Self::Action | Self::Resource,
+                Self::Both | Self::Action | Self::Resource,
+            ) => Self::Both,
+        }
+    }
 }
 
 /// An attribute, from a variable on.
@@ -83,6 +110,17 @@ impl Mentions {
         mentions
     }
 
+    /// Whether it looks at `action` itself.
+    pub(crate) fn names_action(&self) -> bool {
+        matches!(self.bare, Bare::Action | Bare::Both)
+    }
+
+    /// Whether it looks at `resource` itself, or at its name.
+    pub(crate) fn names_resource(&self) -> bool {
+        let is_name = |path: &Path| path.root == Root::Resource && path.names == ["tool_name"];
+        matches!(self.bare, Bare::Resource | Bare::Both) || self.paths.iter().any(is_name)
+    }
+
     fn expression(&mut self, expr: &Expr) {
         match expr {
             Expr::GetAttr { expr: inner, attr } => {
@@ -94,8 +132,9 @@ impl Mentions {
             }
             Expr::Var(var) => match var {
                 Var::Context => self.path(Root::Context, Vec::new(), Usage::Value),
-                Var::Action => self.action = true,
-                Var::Principal | Var::Resource => {}
+                Var::Action => self.bare = self.bare.and(Bare::Action),
+                Var::Resource => self.bare = self.bare.and(Bare::Resource),
+                Var::Principal => {}
             },
             Expr::Literal(Literal::EntityUID(entity)) => self.entity(entity),
             Expr::BinaryOp { op, left, right } => {
@@ -110,7 +149,10 @@ impl Mentions {
                 in_expr,
             } => {
                 self.types.insert(entity_type.to_string());
-                self.expression(expr);
+                // The type of a variable says nothing that its scope could not say.
+                if !matches!(expr.as_ref(), Expr::Var(Var::Resource | Var::Principal)) {
+                    self.expression(expr);
+                }
                 self.all(in_expr);
             }
             Expr::IfThenElse {
@@ -176,13 +218,15 @@ impl Mentions {
             match entity.ty.to_string().as_str() {
                 "Agent" => Root::Agent,
                 "Action" => Root::Action,
-                "Resource" => Root::Resource,
+                ty if Kind::of_type(ty).is_some() => Root::Resource,
                 _ => return None,
             }
         } else {
             return None;
         };
-        self.action |= root == Root::Action;
+        if root == Root::Action {
+            self.bare = self.bare.and(Bare::Action);
+        }
         Some((root, Vec::new()))
     }
 

@@ -12,13 +12,14 @@ use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Template, Var};
 /// The values that a policy demands; `None` where it takes any.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Needs {
-    pub(crate) tools: Option<BTreeSet<String>>,
+    /// Of `resource.tool_name`.
+    pub(crate) names: Option<BTreeSet<String>>,
     pub(crate) workflows: Option<BTreeSet<String>>,
 }
 
 #[derive(Clone, Copy)]
 enum Attribute {
-    Tool,
+    Name,
     Workflow,
 }
 
@@ -48,7 +49,7 @@ impl Needs {
             return false;
         };
         let known = match attribute {
-            Attribute::Tool => &mut self.tools,
+            Attribute::Name => &mut self.names,
             Attribute::Workflow => &mut self.workflows,
         };
         *known = Some(match known.take() {
@@ -86,7 +87,7 @@ fn known(expr: &Expr) -> Option<Attribute> {
     };
     match (expr.as_ref(), attr.as_str()) {
         (Expr::Var(Var::Context), "workflow_id") => Some(Attribute::Workflow),
-        (Expr::Var(Var::Resource), "tool_name") => Some(Attribute::Tool),
+        (Expr::Var(Var::Resource), "tool_name") => Some(Attribute::Name),
         _ => None,
     }
 }

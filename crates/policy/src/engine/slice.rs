@@ -15,10 +15,15 @@ use cedar_policy::{EntityUid, PolicySet};
 use super::{
     mention::Mentions,
     needs::Needs,
+    spots::{Actions, CALL_TOOL, Spot},
     target::Target,
-    tools::{Actions, CALL_TOOL, Tool},
 };
-use crate::{Compat, bundle::Rule, request::Types};
+use crate::{
+    Compat,
+    bundle::Rule,
+    decide::Action,
+    request::{Kind, Types},
+};
 
 /// A policy with what is known of it.
 #[derive(Debug)]
@@ -51,14 +56,29 @@ impl Studied {
             .map(String::as_str)
     }
 
-    /// Whether it could say anything about that tool.
-    fn covers_tool(&self, tool: &str) -> bool {
-        self.target.resource.covers(tool)
-            && self
-                .needs
-                .tools
-                .as_ref()
-                .is_none_or(|tools| tools.contains(tool))
+    /// Whether it could say anything about calls at that spot, whatever they are called.
+    pub(crate) fn covers_spot(&self, spot: &Spot) -> bool {
+        let names = self.needs.names.as_ref();
+        self.target.resource.covers(spot)
+            && names.is_none_or(|names| names.iter().any(|name| spot.can_be(name)))
+    }
+
+    /// Whether it tells one URI of a template from another.
+    pub(crate) fn tells_apart(&self, template: &str) -> bool {
+        self.target.resource.is_narrower_than(template) || self.mentions.names_resource()
+    }
+
+    /// The entities that its conditions name: those that they can read.
+    pub(crate) fn entities<'a>(
+        &'a self,
+        types: &'a Types,
+    ) -> impl Iterator<Item = EntityUid> + use<'a> {
+        let named = self.mentions.entities.iter();
+        named.filter_map(|(ty, id)| match ty.as_str() {
+            "Agent" => Some(types.agent(id)),
+            "Action" => Some(types.action(id)),
+            ty => Kind::of_type(ty).map(|kind| types.thing(kind, id)),
+        })
     }
 
     /// Whether it could say anything about that workflow; `None` is one that no policy names.
@@ -72,11 +92,11 @@ impl Studied {
 
     /// Whether it says the same under every action.
     fn ignores_action(&self) -> bool {
-        self.target.actions.is_none() && !self.mentions.action
+        self.target.actions.is_none() && !self.mentions.names_action()
     }
 }
 
-/// One question about a tool: under which action, to which policies, before the principal is known.
+/// One question about a spot: under which action, to which policies, before the principal is known.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(crate) action: EntityUid,
@@ -84,48 +104,74 @@ pub(crate) struct Question {
     pub(crate) rules: Vec<usize>,
 }
 
-/// The questions about every tool. Under `call_tool` always, unless a bundle for the Python cMCP
-/// names the tool's own action and never `call_tool`; under the tool's own action where the bundle
-/// names it, leaving out the policies that would only repeat themselves.
+/// The questions about every spot.
 pub(crate) fn questions(
-    tools: &[Tool],
+    spots: &[Spot],
     actions: &Actions,
-    (rules, studied): (&[Rule], &[Studied]),
+    bundle: (&[Rule], &[Studied]),
     (types, compat): (&Types, Compat),
 ) -> Vec<Vec<Question>> {
+    let (rules, studied) = bundle;
     let named: Vec<&str> = studied.iter().flat_map(Studied::actions).collect();
-    let general = compat == Compat::Off || named.contains(&CALL_TOOL);
-    let ask = |index: usize, tool: &Tool| {
-        let own = actions
-            .names()
-            .filter(|action| actions.tool(action) == Some(index));
-        let own: Vec<&str> = own.filter(|action| named.contains(action)).collect();
-        let first = (general || own.is_empty()).then_some(CALL_TOOL);
-        let mut questions = Vec::new();
-        for action in first.into_iter().chain(own) {
-            let repeated = !questions.is_empty();
-            let covering = rules
-                .iter()
-                .zip(studied)
-                .enumerate()
-                .filter(|(_, (rule, known))| {
-                    known.covers_tool(&tool.name)
-                        && known.target.covers_action(&rule.body, action)
-                        && !(repeated && known.ignores_action())
-                });
-            let rules = covering.map(|(place, _)| place).collect();
-            questions.push(Question {
-                action: types.action(action),
-                rules,
-            });
+    let ask = |(index, spot): (usize, &Spot)| {
+        if spot.action == Action::CallTool {
+            return of_tool(bundle, spot, &own(actions, index, &named, compat), types);
         }
-        questions
+        let id = actions.id(spot.action);
+        let covering = rules
+            .iter()
+            .zip(studied)
+            .enumerate()
+            .filter(|(_, (rule, known))| {
+                known.covers_spot(spot) && known.target.covers_other(&rule.body, spot.action, id)
+            });
+        vec![Question {
+            action: types.action(id),
+            rules: covering.map(|(place, _)| place).collect(),
+        }]
     };
-    tools
-        .iter()
-        .enumerate()
-        .map(|(index, tool)| ask(index, tool))
-        .collect()
+    spots.iter().enumerate().map(ask).collect()
+}
+
+/// The actions that a tool is judged under. `call_tool` always, unless a bundle for the Python cMCP
+/// names the tool's own action and never `call_tool`; the tool's own action where the bundle names it.
+fn own<'a>(actions: &'a Actions, tool: usize, named: &[&str], compat: Compat) -> Vec<&'a str> {
+    let general = compat == Compat::Off || named.contains(&CALL_TOOL);
+    let own = actions
+        .names()
+        .filter(|action| actions.tool(action) == Some(tool) && named.contains(action));
+    let own: Vec<&str> = own.collect();
+    let first = (general || own.is_empty()).then_some(CALL_TOOL);
+    first.into_iter().chain(own).collect()
+}
+
+/// The questions about a tool under these actions, leaving out the policies that would only repeat
+/// themselves.
+fn of_tool(
+    (rules, studied): (&[Rule], &[Studied]),
+    tool: &Spot,
+    actions: &[&str],
+    types: &Types,
+) -> Vec<Question> {
+    let mut questions = Vec::new();
+    for action in actions {
+        let repeated = !questions.is_empty();
+        let covering = rules
+            .iter()
+            .zip(studied)
+            .enumerate()
+            .filter(|(_, (rule, known))| {
+                known.covers_spot(tool)
+                    && known.target.covers_call(&rule.body, action)
+                    && !(repeated && known.ignores_action())
+            });
+        let rules = covering.map(|(place, _)| place).collect();
+        questions.push(Question {
+            action: types.action(action),
+            rules,
+        });
+    }
+    questions
 }
 
 /// A question to Cedar.
@@ -135,7 +181,7 @@ pub(crate) struct Slice {
     pub(crate) policies: Arc<PolicySet>,
 }
 
-/// What is asked about one tool for one principal.
+/// What is asked about one spot for one principal.
 #[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) visible: bool,
@@ -188,25 +234,39 @@ impl Slicer {
             .flat_map(|rule| rule.needs.workflows.iter().flatten())
             .map(String::as_str)
             .collect();
-        let sliced = |covers: &dyn Fn(&Studied) -> bool| -> Option<Vec<Slice>> {
-            let slice = |Question { action, rules }: &Question| {
-                let places = rules.iter().copied().filter(mine);
-                let places = places.filter(|place| self.studied.get(*place).is_some_and(covers));
-                let policies = self.sets.of(places.collect(), &self.rules)?;
-                let action = action.clone();
-                Some(Slice { action, policies })
-            };
-            questions.iter().map(slice).collect()
+        let of = |workflow: Option<&str>| {
+            self.slices(questions, principal, &|rule| rule.covers_workflow(workflow))
         };
-        let of = |workflow: Option<&str>| sliced(&|rule| rule.covers_workflow(workflow));
         Some(Cell {
-            visible: visible(&sliced(&|_| true)?)?,
+            visible: visible(&self.slices(questions, principal, &|_| true)?)?,
             named: workflows
                 .into_iter()
                 .map(|name| Some((name.to_owned(), of(Some(name))?)))
                 .collect::<Option<_>>()?,
             others: of(None)?,
         })
+    }
+}
+
+impl Slicer {
+    /// The questions for a principal, to those of their policies that `covers` picks.
+    pub(crate) fn slices(
+        &self,
+        questions: &[Question],
+        principal: &str,
+        covers: &dyn Fn(&Studied) -> bool,
+    ) -> Option<Vec<Slice>> {
+        let picked = |place: &usize| {
+            let studied = self.studied.get(*place);
+            studied.is_some_and(|rule| rule.target.principal.covers(principal) && covers(rule))
+        };
+        let slice = |Question { action, rules }: &Question| {
+            let places = rules.iter().copied().filter(picked);
+            let policies = self.sets.of(places.collect(), &self.rules)?;
+            let action = action.clone();
+            Some(Slice { action, policies })
+        };
+        questions.iter().map(slice).collect()
     }
 }
 

@@ -7,11 +7,15 @@ use crate::fixture::{
 
 mod actions;
 mod answers;
+mod asking;
 mod clash;
 mod documented;
 mod dodge;
+mod items;
 mod names;
+mod shown;
 mod slices;
+mod spoken;
 mod visible;
 
 const ALL: &str = "permit(principal, action, resource);";

@@ -6,20 +6,24 @@ use cedar_policy::{
     PolicySet, Schema, ValidationMode, ValidationWarning, Validator, ffi::DetailedError,
 };
 
-use super::tools::{Actions, CALL_TOOL, Tool};
+use super::{
+    check::{Covers, Group},
+    spots::{Actions, CALL_TOOL, Spot},
+};
 use crate::{
     bundle::{Cause, PolicyError, Rule, Warning},
-    schema::{Declaration, SchemaText, union},
+    decide::Action,
+    schema::{Declaration, SchemaText, Shape, union},
 };
 
 /// Types of principals' attributes, and whether every principal has them.
 pub(super) type AgentTypes = BTreeMap<String, (&'static str, bool)>;
 
-/// Validates policies in groups that apply to the same tools: the fewer tools, the more types are
+/// Validates policies in groups that apply to the same spots: the fewer spots, the more types are
 /// known.
 #[derive(Debug)]
 pub(super) struct Validation<'a> {
-    pub(super) tools: &'a [Tool],
+    pub(super) spots: &'a [Spot],
     pub(super) actions: &'a Actions,
     pub(super) agent: &'a AgentTypes,
     /// Tools' own actions that some policy names; nothing is ever asked under the others.
@@ -30,12 +34,12 @@ impl Validation<'_> {
     /// What Cedar has against the policies.
     pub(super) fn run(
         &self,
-        groups: BTreeMap<BTreeSet<usize>, Vec<&Rule>>,
+        groups: BTreeMap<Group, Vec<&Rule>>,
     ) -> Result<(Vec<PolicyError>, Vec<Warning>), Vec<PolicyError>> {
         let mut errors = Vec::new();
         let mut warnings = Vec::new();
-        for (targets, rules) in groups {
-            let text = self.schema(&targets, |action| self.named.contains(action));
+        for (group, rules) in groups {
+            let text = self.schema(&group, |action| self.named.contains(action));
             let (schema, _) = Schema::from_cedarschema_str(&text)
                 .map_err(|error| schema_error(DetailedError::from(&error).message))?;
             let set = PolicySet::from_policies(rules.iter().map(|rule| rule.policy.clone()))
@@ -58,32 +62,44 @@ impl Validation<'_> {
         Ok((errors, warnings))
     }
 
-    /// The schema of calls to these tools, with those of their own actions that are wanted.
-    pub(super) fn schema(
-        &self,
-        targets: &BTreeSet<usize>,
-        wanted: impl Fn(&str) -> bool,
-    ) -> String {
-        let tools = targets.iter().filter_map(|index| self.tools.get(*index));
-        let general = union(tools.filter(|tool| !tool.exception).map(|tool| &tool.shape));
+    /// The schema of what can happen at these spots, with those of tools' own actions that are wanted.
+    pub(super) fn schema(&self, group: &Group, wanted: impl Fn(&str) -> bool) -> String {
+        let Group { spots, covers } = group;
+        let shape = |action: Action| -> Shape {
+            let spots = spots.iter().filter_map(|index| self.spots.get(*index));
+            let spots = spots.filter(|spot| spot.action == action && !spot.exception);
+            union(spots.map(|spot| &spot.shape))
+        };
         let mut text = SchemaText::new(self.agent);
         text.declare(&Declaration {
             action: CALL_TOOL,
             member_of: None,
-            arguments: &general,
+            arguments: &shape(Action::CallTool),
         });
         for action in self.actions.names().filter(|action| wanted(action)) {
             let tool = self
                 .actions
                 .tool(action)
-                .filter(|index| targets.contains(index));
-            if let Some(tool) = tool.and_then(|index| self.tools.get(index)) {
+                .filter(|index| spots.contains(index));
+            if let Some(tool) = tool.and_then(|index| self.spots.get(index)) {
                 let member_of = Some(CALL_TOOL);
                 text.declare(&Declaration {
                     action,
                     member_of,
                     arguments: &tool.shape,
                 });
+            }
+        }
+        match covers {
+            Covers::Tools => {}
+            Covers::Everything => {
+                text.declare_things();
+                let others = Action::ALL.into_iter();
+                let others =
+                    others.filter(|action| self.actions.other(action.as_str()) == Some(*action));
+                for action in others.filter(|action| *action != Action::CallTool) {
+                    text.declare_other(action, &shape(action));
+                }
             }
         }
         text.finish()

@@ -3,22 +3,19 @@ use std::collections::BTreeSet;
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 use cmcp_json::Value;
 
-use super::{InspectError, disagree, structured};
-use crate::{
-    catalog::Approved,
-    path::{JsonPath, Replacement},
-};
+use super::disagree;
+use crate::path::{JsonPath, Replacement};
 
 /// Takes out what the paths name: from the structured output, from text that repeats it as JSON, and
 /// word for word from any other text. Returns the paths at which something was found.
 ///
-/// What stands in its place must leave the structured output valid: a mark, else nothing, else
-/// `null`, whichever first satisfies the approved schema.
+/// What stands in its place must leave the result sound: a mark, else nothing, else `null`, whichever
+/// first is. What cannot be taken out so is the error.
 pub(super) fn redact(
     result: &mut Value,
-    approved: &Approved,
     paths: &[&JsonPath],
-) -> Result<Vec<String>, InspectError> {
+    is_sound: &dyn Fn(&Value) -> bool,
+) -> Result<Vec<String>, String> {
     if paths.is_empty() {
         return Ok(Vec::new());
     }
@@ -30,22 +27,15 @@ pub(super) fn redact(
             words: BTreeSet::new(),
         };
         let mut copy = result.clone();
-        let is_clean = redaction.apply(&mut copy).is_ok();
-        if is_clean
-            && structured(&copy).is_none_or(|structured| approved.check_output(structured).is_ok())
-        {
+        if redaction.apply(&mut copy).is_ok() && is_sound(&copy) {
             if !redaction.hit.is_empty() {
                 *result = copy;
             }
             return Ok(redaction.hit.into_iter().collect());
         }
     }
-    let paths = paths
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("`, `");
-    Err(InspectError::Redaction { paths })
+    let paths = paths.iter().map(ToString::to_string);
+    Err(paths.collect::<Vec<_>>().join("`, `"))
 }
 
 struct Redaction<'a> {
@@ -138,10 +128,15 @@ fn each_text(result: &mut Value, change: &mut dyn FnMut(&mut String)) {
     for (name, value) in object.iter_mut() {
         match (name, value) {
             (STRUCTURED | "resultType", _) => {}
-            ("content", Value::Array(blocks)) => {
+            ("content" | "contents", Value::Array(blocks)) => {
                 blocks
                     .iter_mut()
                     .for_each(|block| block_texts(block, change));
+            }
+            ("messages", Value::Array(messages)) => {
+                messages
+                    .iter_mut()
+                    .for_each(|message| message_texts(message, change));
             }
             (_, value) => strings(value, change),
         }
@@ -157,6 +152,19 @@ fn block_texts(block: &mut Value, change: &mut dyn FnMut(&mut String)) {
             "type" | "mimeType" | "data" | "blob" => {}
             "resource" => block_texts(value, change),
             _ => strings(value, change),
+        }
+    }
+}
+
+fn message_texts(message: &mut Value, change: &mut dyn FnMut(&mut String)) {
+    let Some(object) = message.as_object_mut() else {
+        return;
+    };
+    for (name, value) in object.iter_mut() {
+        match (name, value) {
+            ("role", _) => {}
+            ("content", block) => block_texts(block, change),
+            (_, value) => strings(value, change),
         }
     }
 }

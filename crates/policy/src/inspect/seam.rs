@@ -5,7 +5,11 @@ use super::{Family, Tally, detect, disagree};
 /// Finds what is cut in two by the end of one text block and the beginning of the next: a model reads
 /// them as one.
 pub(super) fn look_across(result: &Value, tally: &mut Tally) {
-    let texts: Vec<&str> = disagree::texts(result).collect();
+    look_between(&disagree::texts(result).collect::<Vec<_>>(), tally);
+}
+
+/// The same between texts that are read one after the other.
+pub(super) fn look_between(texts: &[&str], tally: &mut Tally) {
     for pair in texts.windows(2) {
         let [before, after] = pair else { continue };
         let head = before.get(before.ceil_char_boundary(before.len().saturating_sub(SEAM))..);

@@ -1,5 +1,8 @@
+mod asked;
 mod corpora;
+mod forms;
 mod limits;
+mod others;
 mod redaction;
 
 use cmcp_json::Value;
@@ -22,6 +25,11 @@ fn catalog(output_schema: &str, redact: &[&str]) -> Catalog {
         redact,
         ..fixture::tool("t", "{}")
     }])
+}
+
+/// Something that looks like a token, put together so that it is none in this file.
+fn secret() -> String {
+    ["gh", "p_a8Fq2LmZ7xPw4RtB9vKc3NdY6HsJ1GeU5QiW"].concat()
 }
 
 const ANY: &str = "null";

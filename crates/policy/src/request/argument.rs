@@ -96,6 +96,16 @@ pub(super) fn typed(shape: &Shape, arguments: &Value) -> Result<Arguments, Vec<A
     }
 }
 
+/// No arguments, of what takes none.
+pub(super) fn none() -> Result<Arguments, Vec<ArgumentFault>> {
+    let record = RestrictedExpression::new_record([])
+        .map_err(|_| vec![ArgumentFault::whole(ArgumentError::Refused)])?;
+    Ok(Arguments {
+        record,
+        nulls: Vec::new(),
+    })
+}
+
 #[derive(Default)]
 struct Typing {
     path: Vec<String>,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{ArgumentType, CONTEXT, Parameter, RESOURCE, Shape};
+use crate::{decide::Action, request::Kind};
 
 /// One action.
 #[derive(Clone, Debug)]
@@ -32,13 +33,30 @@ impl SchemaText {
             ));
         }
         text.line("};");
-        text.line("entity Resource = {");
+        text.thing(Kind::Tool);
+        text
+    }
+
+    /// Adds the entities that are no tools.
+    pub(crate) fn declare_things(&mut self) {
+        for kind in [Kind::Resource, Kind::Prompt, Kind::Server] {
+            self.thing(kind);
+        }
+    }
+
+    fn thing(&mut self, kind: Kind) {
+        let name = kind.type_name();
+        // A URI is in the template that it is of.
+        let groups = match kind {
+            Kind::Resource => format!(" in [{name}]"),
+            Kind::Tool | Kind::Prompt | Kind::Server => String::new(),
+        };
+        self.line(&format!("entity {name}{groups} = {{"));
         for member in RESOURCE {
             let (name, ty) = (quote(member.name), member.cedar_type);
-            text.line(&format!("  {name}: {ty},"));
+            self.line(&format!("  {name}: {ty},"));
         }
-        text.line("};");
-        text
+        self.line("};");
     }
 
     /// Adds an action.
@@ -49,9 +67,23 @@ impl SchemaText {
             arguments,
         } = declaration;
         let group = member_of.map_or_else(String::new, |of| format!(" in [{}]", quote(of)));
-        self.line(&format!("action {}{group} appliesTo {{", quote(action)));
+        self.action(
+            &format!("{}{group}", quote(action)),
+            &[Kind::Tool],
+            arguments,
+        );
+    }
+
+    /// Adds an action that is no call of a tool.
+    pub(crate) fn declare_other(&mut self, action: Action, arguments: &Shape) {
+        self.action(&quote(action.as_str()), action.kinds(), arguments);
+    }
+
+    fn action(&mut self, action: &str, kinds: &[Kind], arguments: &Shape) {
+        let kinds: Vec<&str> = kinds.iter().map(|kind| kind.type_name()).collect();
+        self.line(&format!("action {action} appliesTo {{"));
         self.line("  principal: [Agent],");
-        self.line("  resource: [Resource],");
+        self.line(&format!("  resource: [{}],", kinds.join(", ")));
         self.line("  context: {");
         for member in CONTEXT {
             if member.name == "arguments" {

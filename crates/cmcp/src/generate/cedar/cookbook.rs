@@ -4,6 +4,8 @@ mod recipes;
 
 use std::fmt::Write;
 
+use cmcp_policy::catalog::{Effect, ItemKind};
+
 pub(crate) use recipes::RECIPES;
 
 /// A policy that answers one wish.
@@ -18,10 +20,26 @@ pub(crate) struct Recipe {
 /// A call, and what becomes of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
-    pub(crate) tool: &'static str,
-    pub(crate) arguments: &'static str,
+    pub(crate) call: Call,
     pub(crate) given: &'static [Given],
     pub(crate) answer: Answer,
+}
+
+/// What is asked about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Call {
+    /// A tool is called with these arguments.
+    Tool(&'static str, &'static str),
+    /// A server's resources are listed.
+    List(&'static str),
+    /// A resource is read.
+    Read(&'static str),
+    /// A prompt is got with these arguments.
+    Prompt(&'static str, &'static str),
+    /// An argument of a prompt is completed.
+    Complete(&'static str, &'static str),
+    /// A server asks a person while that is called, by a form or a link.
+    Elicit(&'static str, &'static str, &'static str),
 }
 
 /// What else is so.
@@ -57,7 +75,7 @@ pub(crate) enum Answer {
 pub(crate) struct Sample {
     pub(crate) name: &'static str,
     pub(crate) server: &'static str,
-    pub(crate) effect: cmcp_policy::catalog::Effect,
+    pub(crate) effect: Effect,
     pub(crate) sensitivity: &'static str,
     pub(crate) domain: &'static str,
     /// Name and JSON type of each.
@@ -111,14 +129,62 @@ pub(crate) const TOOLS: [Sample; 5] = [
     },
 ];
 
+/// What the cookbook's catalog has beside tools.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Other {
+    pub(crate) kind: ItemKind,
+    /// Its URI, its template or its name.
+    pub(crate) name: &'static str,
+    pub(crate) server: &'static str,
+    pub(crate) sensitivity: &'static str,
+    pub(crate) domain: &'static str,
+    /// Of a prompt.
+    pub(crate) arguments: &'static [&'static str],
+}
+
+pub(crate) const OTHERS: [Other; 4] = [
+    Other {
+        kind: ItemKind::Resource,
+        name: "handbook://travel",
+        server: "shop",
+        sensitivity: "public",
+        domain: "internal",
+        arguments: &[],
+    },
+    Other {
+        kind: ItemKind::Resource,
+        name: "news://today",
+        server: "web",
+        sensitivity: "public",
+        domain: "external",
+        arguments: &[],
+    },
+    Other {
+        kind: ItemKind::ResourceTemplate,
+        name: "orders://{id}/invoice",
+        server: "shop",
+        sensitivity: "pii",
+        domain: "internal",
+        arguments: &[],
+    },
+    Other {
+        kind: ItemKind::Prompt,
+        name: "draft_reply",
+        server: "mail",
+        sensitivity: "public",
+        domain: "external",
+        arguments: &["customer", "tone"],
+    },
+];
+
 /// Callers and their roles.
 pub(crate) const CALLERS: [(&str, &str); 2] = [("helpdesk", "support"), ("nightly", "batch")];
 
 /// What the cookbook adds to the built-in sensitivity labels.
 pub(crate) const LABEL: (&str, u32) = ("contract", 2);
 
-const READS: cmcp_policy::catalog::Effect = cmcp_policy::catalog::Effect::Reads;
-const WRITES: cmcp_policy::catalog::Effect = cmcp_policy::catalog::Effect::Writes;
+const READS: Effect = Effect::Reads;
+const WRITES: Effect = Effect::Writes;
 
 pub(crate) fn tools() -> String {
     let mut table =
@@ -137,6 +203,25 @@ pub(crate) fn tools() -> String {
             tool.sensitivity,
             tool.domain,
             parameters.collect::<Vec<_>>().join(", ")
+        );
+    }
+    table
+}
+
+pub(crate) fn others() -> String {
+    let mut table =
+        "| | server | sensitivity | domain | arguments |\n|---|---|---|---|---|\n".to_owned();
+    for other in OTHERS {
+        let arguments = other.arguments.iter().map(|name| format!("`{name}`"));
+        let _infallible = writeln!(
+            table,
+            "| {} `{}` | `{}` | `{}` | `{}` | {} |",
+            other.kind,
+            other.name,
+            other.server,
+            other.sensitivity,
+            other.domain,
+            arguments.collect::<Vec<_>>().join(", ")
         );
     }
     table
@@ -177,9 +262,8 @@ pub(crate) fn recipes() -> String {
         for case in cases {
             let _infallible = writeln!(
                 text,
-                "| `{} {}` | {} | {} |",
-                case.tool,
-                case.arguments,
+                "| {} | {} | {} |",
+                case.call.told(),
                 case.circumstances(),
                 case.answer.told()
             );
@@ -187,6 +271,21 @@ pub(crate) fn recipes() -> String {
         text.push('\n');
     }
     text
+}
+
+impl Call {
+    fn told(&self) -> String {
+        match self {
+            Self::Tool(name, arguments) => format!("`{name} {arguments}`"),
+            Self::List(server) => format!("the resources of `{server}` are listed"),
+            Self::Read(uri) => format!("`{uri}` is read"),
+            Self::Prompt(name, arguments) => format!("prompt `{name} {arguments}`"),
+            Self::Complete(name, arguments) => format!("`complete` of `{name}`: `{arguments}`"),
+            Self::Elicit(server, by, mode) => {
+                format!("`{server}` asks a person, by a {mode}, during `{by}`")
+            }
+        }
+    }
 }
 
 impl Case {

@@ -12,7 +12,7 @@ pub(crate) struct Refused {
 }
 
 /// One example of each kind.
-pub(crate) const REFUSED: [Refused; 10] = [
+pub(crate) const REFUSED: [Refused; 11] = [
     Refused {
         written: "resource == Resource::\"refund_ordr\"",
         said: "there is no tool `refund_ordr` in the catalog: did you mean `refund_order`?",
@@ -20,6 +20,10 @@ pub(crate) const REFUSED: [Refused; 10] = [
     Refused {
         written: "action == Action::\"RefundOrder\"",
         said: "there is no `Action::\"RefundOrder\"`: did you mean `refund_order`?",
+    },
+    Refused {
+        written: "resource == McpResource::\"handbook://travels\"",
+        said: "there is no resource `handbook://travels` in the catalog: did you mean `handbook://travel`?",
     },
     Refused {
         written: "principal == User::\"helpdesk\"",

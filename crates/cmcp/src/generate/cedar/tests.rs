@@ -4,15 +4,18 @@ use cmcp_json::{Limits, Object, Value, parse};
 use cmcp_policy::{
     Compat,
     bundle::{PolicyBundle, PolicyError},
-    catalog::{Approval, Baa, Catalog, Document, ServerSpec, TlsPin, Tool, Transport},
-    decide::{Decision, Escalation, Facts, Phase},
+    catalog::{
+        Approval, Approved, Baa, Catalog, Document, Effect, ItemKind, ServerSpec, TlsPin, Tool,
+        Transport,
+    },
+    decide::{Action, Decision, Escalation, Facts, Phase},
     engine::{AttributeValue, Engine, EngineInput, Principal},
     sensitivity::Vocabulary,
     session::SessionState,
 };
 
 use super::{
-    cookbook::{Answer, CALLERS, Case, Given, LABEL, RECIPES, Sample, TOOLS},
+    cookbook::{Answer, CALLERS, Call, Case, Given, LABEL, OTHERS, Other, RECIPES, Sample, TOOLS},
     page,
     refused::REFUSED,
 };
@@ -35,10 +38,9 @@ fn every_recipe_decides_as_the_cookbook_says() {
             assert_eq!(
                 answer(&decision),
                 said(&case.answer),
-                "{}: {} {}",
+                "{}: {:?}",
                 recipe.title,
-                case.tool,
-                case.arguments
+                case.call
             );
         }
     }
@@ -72,8 +74,7 @@ fn what_is_refused_at_load_is_refused_with_these_words() {
 fn a_permit_that_its_own_answer_outgrows_is_written_as_the_reference_says() {
     let world = World::new();
     let pii = Case {
-        tool: "lookup_customer",
-        arguments: r#"{"customer_id": "C-1001"}"#,
+        call: Call::Tool("lookup_customer", r#"{"customer_id": "C-1001"}"#),
         given: &[Given::Seen("pii"), Given::Response(10, &[])],
         answer: Answer::Permitted(&[]),
     };
@@ -91,8 +92,7 @@ fn the_first_example_loads_and_decides() {
     let example = page.split("```cedar\n").nth(1).unwrap();
     let engine = world.load(example.split("```").next().unwrap()).unwrap();
     let small = Case {
-        tool: "refund_order",
-        arguments: r#"{"order_id": "O-5001", "amount": 10000}"#,
+        call: Call::Tool("refund_order", r#"{"order_id": "O-5001", "amount": 10000}"#),
         given: &[Given::Caller("helpdesk")],
         answer: Answer::Permitted(&["small-refunds"]),
     };
@@ -155,6 +155,9 @@ impl World {
         let document = Document {
             servers: servers.into_iter().map(server).collect(),
             tools: TOOLS.iter().map(tool).collect(),
+            resources: others(ItemKind::Resource),
+            resource_templates: others(ItemKind::ResourceTemplate),
+            prompts: others(ItemKind::Prompt),
         };
         let text = document.to_text().unwrap();
         let role = |role: &str| AttributeValue::String(role.to_owned());
@@ -193,10 +196,42 @@ impl World {
         })
     }
 
+    fn server(&self, name: &str) -> &ServerSpec {
+        let mut servers = self.catalog.servers().iter();
+        servers.find(|server| server.name == name).unwrap()
+    }
+
+    /// The action, what it is done with, by which name, and the arguments.
+    fn subject(&self, call: &Call) -> (Action, Option<&Approved>, &'static str, &'static str) {
+        let catalog = &self.catalog;
+        match *call {
+            Call::Tool(name, arguments) => (Action::CallTool, catalog.tool(name), name, arguments),
+            Call::List(server) => (Action::ListResources, None, server, "{}"),
+            Call::Read(uri) => (Action::ReadResource, catalog.resource(uri), uri, "{}"),
+            Call::Prompt(name, arguments) => {
+                (Action::GetPrompt, catalog.prompt(name), name, arguments)
+            }
+            Call::Complete(name, arguments) => {
+                (Action::Complete, catalog.prompt(name), name, arguments)
+            }
+            Call::Elicit(server, _, _) => (Action::Elicit, None, server, "{}"),
+        }
+    }
+
     fn decide(&self, engine: &Engine, case: &Case) -> Decision {
-        let tool = self.catalog.tool(case.tool).unwrap();
-        let arguments = json(case.arguments);
-        tool.check_arguments(&arguments).unwrap();
+        let (action, item, target, arguments) = self.subject(&case.call);
+        let arguments = json(arguments);
+        if matches!(action, Action::CallTool | Action::GetPrompt) {
+            item.unwrap().check_arguments(&arguments).unwrap();
+        }
+        let (asked_by, elicit_mode) = match case.call {
+            Call::Elicit(_, by, mode) => (by, mode),
+            Call::Tool(..)
+            | Call::List(_)
+            | Call::Read(_)
+            | Call::Prompt(..)
+            | Call::Complete(..) => ("", ""),
+        };
         let mut principal = Principal::anonymous();
         let mut session = SessionState::default();
         let mut response = None;
@@ -226,10 +261,17 @@ impl World {
             },
         };
         engine.decide(&Facts {
+            action,
             phase,
             principal: &principal,
-            tool,
-            server: self.catalog.server_of(tool).unwrap(),
+            item,
+            target,
+            asked_by,
+            elicit_mode,
+            server: match item {
+                Some(item) => self.catalog.server_of(item).unwrap(),
+                None => self.server(target),
+            },
             arguments: &arguments,
             session: &session.view(),
             workflow_id: workflow,
@@ -279,6 +321,31 @@ fn tool(sample: &Sample) -> Tool {
         effect: *effect,
         sensitivity: (*sensitivity).to_owned(),
         compliance_domain: (*domain).to_owned(),
+        baa: Baa::NotCovered,
+        redact: Vec::new(),
+        approval: Approval::default(),
+    }
+}
+
+fn others(kind: ItemKind) -> Vec<Tool> {
+    let others = OTHERS.iter().filter(|other| other.kind == kind);
+    others.map(other).collect()
+}
+
+fn other(other: &Other) -> Tool {
+    let mut definition = Object::from([("name", other.name), (other.kind.identity(), other.name)]);
+    if other.kind == ItemKind::Prompt {
+        let arguments = other.arguments.iter();
+        let arguments = arguments.map(|name| Value::from(Object::from([("name", *name)])));
+        definition.insert("arguments", Value::Array(arguments.collect()));
+    }
+    Tool {
+        server: other.server.to_owned(),
+        alias: (other.kind == ItemKind::Prompt).then(|| other.name.to_owned()),
+        definition: definition.into(),
+        effect: Effect::Reads,
+        sensitivity: other.sensitivity.to_owned(),
+        compliance_domain: other.domain.to_owned(),
         baa: Baa::NotCovered,
         redact: Vec::new(),
         approval: Approval::default(),

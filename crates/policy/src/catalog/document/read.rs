@@ -5,11 +5,12 @@ use cmcp_json::{Form, Value, canonical_without};
 
 use super::{
     Approval,
+    items::items,
     servers::{servers, unattested},
 };
 use crate::{
     catalog::{
-        Approved, Baa, CatalogErrorKind, Context, Effect, Parts, ServerSpec,
+        Approved, Baa, CatalogErrorKind, Context, Effect, ItemKind, Items, Parts, ServerSpec,
         approved::{Checks, Origin, definition_digest},
         name,
         reader::{Fields, Reader, list},
@@ -54,6 +55,34 @@ pub(in crate::catalog) fn read(
         );
     }
     let servers = servers(reader, &fields);
+    let tools = tools(reader, &fields, &servers, context);
+    let others = [
+        ItemKind::Resource,
+        ItemKind::ResourceTemplate,
+        ItemKind::Prompt,
+    ]
+    .map(|kind| items(reader, &fields, kind, (&servers, context)));
+    let [resources, templates, prompts] = others;
+    let canonical = canonical_without(document, "signatures", Form::Verbatim).ok()?;
+    let hash = Sha256Digest::of_parts(&[b"cmcp/catalog/v1\0", &canonical]);
+    Some(Parts {
+        hash,
+        items: Items {
+            tools,
+            resources,
+            templates,
+            prompts,
+        },
+        servers,
+    })
+}
+
+fn tools(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    servers: &[ServerSpec],
+    context: &Context<'_>,
+) -> Vec<Approved> {
     let mut tools = Vec::new();
     let mut names = Vec::new();
     fields.required(reader, "tools");
@@ -67,7 +96,7 @@ pub(in crate::catalog) fn read(
         let Some(entry) = Fields::closed(reader, entry, at, &TOOL) else {
             continue;
         };
-        if let Some(tool) = tool(reader, &entry, &servers, context) {
+        if let Some(tool) = tool(reader, &entry, servers, context) {
             let offset = entry.offset;
             names.push(name::Exposed {
                 place: entry.place,
@@ -78,13 +107,7 @@ pub(in crate::catalog) fn read(
         }
     }
     name::distinct(reader, &names);
-    let canonical = canonical_without(document, "signatures", Form::Verbatim).ok()?;
-    let hash = Sha256Digest::of_parts(&[b"cmcp/catalog/v1\0", &canonical]);
-    Some(Parts {
-        hash,
-        servers,
-        tools,
-    })
+    tools
 }
 
 fn tool(
@@ -97,7 +120,7 @@ fn tool(
     let names = Names::read(reader, fields, servers);
     let definition = definition(reader, fields);
     let labels = Labels::read(reader, fields, context.vocabulary);
-    let redact = redact(reader, fields);
+    let redact = redact(reader, fields, ItemKind::Tool);
     let approval = approval(reader, fields);
     let effect = match fields.flag(reader, "read_only") {
         Some(true) => Effect::Reads,
@@ -110,6 +133,7 @@ fn tool(
     fields.required(reader, "read_only");
     let (names, (definition, digest, checks), labels) = (names?, definition?, labels?);
     Some(Approved {
+        kind: ItemKind::Tool,
         name: names.exposed,
         upstream_name: names.upstream,
         server: names.server,
@@ -142,17 +166,8 @@ impl Names {
                 fields.fault(reader, member, kind);
             }
         }
-        let server = fields.string(reader, "server")?;
-        let at = servers.iter().position(|spec| spec.name == server);
-        if at.is_none() {
-            let known = list(servers.iter().map(|spec| &spec.name));
-            let name = server.escape_default().to_string();
-            fields.fault(
-                reader,
-                "server",
-                CatalogErrorKind::UnknownServer { name, known },
-            );
-        }
+        let at = owner(reader, fields, servers);
+        let server = fields.optional("server").and_then(Value::as_str)?;
         let exposed = name::exposed(alias, server, upstream?, servers.len());
         if let (None, Err(kind)) = (alias, name::legal(&exposed)) {
             fields.fault(reader, "name", kind);
@@ -165,7 +180,49 @@ impl Names {
     }
 }
 
+/// Which of the servers an entry names.
+pub(super) fn owner(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    servers: &[ServerSpec],
+) -> Option<usize> {
+    let server = fields.string(reader, "server")?;
+    let at = servers.iter().position(|spec| spec.name == server);
+    if at.is_none() {
+        let known = list(servers.iter().map(|spec| &spec.name));
+        let name = server.escape_default().to_string();
+        fields.fault(
+            reader,
+            "server",
+            CatalogErrorKind::UnknownServer { name, known },
+        );
+    }
+    at
+}
+
 type Definition = (Value, Sha256Digest, Checks);
+
+/// The digest of an entry's definition, which is held against the stated one and looked through.
+pub(super) fn digested(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    definition: &Value,
+) -> Option<Sha256Digest> {
+    let actual = definition_digest(definition).ok()?;
+    if let Some(stated) = fields
+        .string(reader, "digest")
+        .filter(|stated| *stated != actual.to_string())
+    {
+        let stated = stated.escape_debug().to_string();
+        fields.fault(
+            reader,
+            "digest",
+            CatalogErrorKind::Digest { stated, actual },
+        );
+    }
+    harmless(reader, fields, definition);
+    Some(actual)
+}
 
 fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition> {
     let value = fields.required(reader, "definition")?;
@@ -179,26 +236,14 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
         let kind = CatalogErrorKind::DefinitionName(named.escape_default().to_string());
         definition.fault(reader, "name", kind);
     }
-    let actual = definition_digest(value).ok()?;
-    if let Some(stated) = fields
-        .string(reader, "digest")
-        .filter(|stated| *stated != actual.to_string())
-    {
-        let stated = stated.escape_debug().to_string();
-        fields.fault(
-            reader,
-            "digest",
-            CatalogErrorKind::Digest { stated, actual },
-        );
-    }
-    harmless(reader, fields, value);
+    let actual = digested(reader, fields, value)?;
     definition.required(reader, "inputSchema")?;
     let arguments = schema(reader, &definition, "inputSchema", Bare::Closed)?;
     let output = match value.get("outputSchema") {
         Some(Value::Null) | None => None,
         Some(_) => Some(schema(reader, &definition, "outputSchema", Bare::Open)?),
     };
-    Some((value.clone(), actual, Checks { arguments, output }))
+    Some((value.clone(), actual, Checks::Tool { arguments, output }))
 }
 
 /// Reports text that shows a person something else than it tells a model.
@@ -240,7 +285,11 @@ pub(in crate::catalog) struct Labels {
 }
 
 impl Labels {
-    fn read(reader: &mut Reader<'_>, fields: &Fields<'_>, vocabulary: &Vocabulary) -> Option<Self> {
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        fields: &Fields<'_>,
+        vocabulary: &Vocabulary,
+    ) -> Option<Self> {
         Self::of(reader, fields, "sensitivity", vocabulary)
     }
 
@@ -280,10 +329,14 @@ impl Labels {
     }
 }
 
-fn redact(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<JsonPath> {
+pub(super) fn redact(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    kind: ItemKind,
+) -> Vec<JsonPath> {
     let mut paths = Vec::new();
     for text in fields.strings(reader, "redact") {
-        match JsonPath::parse_in_result(text) {
+        match JsonPath::parse_in_result_of(kind, text) {
             Ok(path) => paths.push(path),
             Err(error) => fields.fault(reader, "redact", CatalogErrorKind::RedactionPath(error)),
         }
@@ -291,7 +344,7 @@ fn redact(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<JsonPath> {
     paths
 }
 
-fn approval(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Approval {
+pub(super) fn approval(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Approval {
     let by = fields
         .optional_string(reader, "approved_by")
         .map(str::to_owned);
@@ -311,7 +364,15 @@ fn approval(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Approval {
     Approval { by, at }
 }
 
-const DOCUMENT: [&str; 4] = ["cmcp_catalog", "servers", "tools", "signatures"];
+const DOCUMENT: [&str; 7] = [
+    "cmcp_catalog",
+    "servers",
+    "tools",
+    "resources",
+    "resource_templates",
+    "prompts",
+    "signatures",
+];
 const TOOL: [&str; 13] = [
     "server",
     "name",

@@ -1,7 +1,9 @@
 use cmcp_json::{CanonError, Object, Value};
 
 use super::{Document, Tool};
-use crate::catalog::{Baa, Effect, ServerSpec, TlsPin, Transport, approved::definition_digest};
+use crate::catalog::{
+    Baa, Effect, ItemKind, ServerSpec, TlsPin, Transport, approved::definition_digest,
+};
 
 pub(super) fn value(document: &Document) -> Result<Value, CanonError> {
     let servers: Object = document
@@ -9,17 +11,20 @@ pub(super) fn value(document: &Document) -> Result<Value, CanonError> {
         .iter()
         .map(|spec| (spec.name.clone(), server(spec)))
         .collect();
-    let tools = document
-        .tools
-        .iter()
-        .map(tool)
-        .collect::<Result<Vec<_>, _>>()?;
-    let members = Object::from([
+    let mut members = Object::from([
         ("cmcp_catalog", Value::from(1_i64)),
         ("servers", servers.into()),
-        ("tools", Value::Array(tools)),
-        ("signatures", Value::Array(Vec::new())),
     ]);
+    for kind in ItemKind::ALL {
+        let items = document.items(kind);
+        let items = items.iter().map(|item| entry(item, kind));
+        let items = items.collect::<Result<Vec<_>, _>>()?;
+        // A document that approves tools alone is what it was before there was anything else.
+        if kind == ItemKind::Tool || !items.is_empty() {
+            members.insert(kind.member(), Value::Array(items));
+        }
+    }
+    members.insert("signatures", Value::Array(Vec::new()));
     Ok(members.into())
 }
 
@@ -81,13 +86,15 @@ fn tls(pin: &TlsPin) -> Value {
     members.into()
 }
 
-fn tool(tool: &Tool) -> Result<Value, CanonError> {
+fn entry(tool: &Tool, kind: ItemKind) -> Result<Value, CanonError> {
     let mut members = Object::new();
     members.insert("server", tool.server.as_str());
-    members.insert(
-        "name",
-        tool.definition.get("name").cloned().unwrap_or(Value::Null),
-    );
+    if kind == ItemKind::Tool {
+        members.insert(
+            "name",
+            tool.definition.get("name").cloned().unwrap_or(Value::Null),
+        );
+    }
     if let Some(alias) = &tool.alias {
         members.insert("alias", alias.as_str());
     }

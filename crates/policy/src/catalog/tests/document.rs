@@ -36,6 +36,7 @@ fn what_is_written_is_read_back() {
     let written = Document {
         servers: vec![http("web"), stdio("local"), pinned],
         tools: vec![first, second],
+        ..Document::default()
     };
     let text = written.to_text().unwrap();
     let catalog = load(&text).unwrap();
@@ -111,7 +112,7 @@ fn callers_see_the_approved_definition_under_the_exposed_name() {
 fn top_level_members_are_checked() {
     assert_eq!(
         fault(&["surprise"], "1"),
-        "$: `surprise` is not known here: remove it (`cmcp_catalog`, `servers`, `tools`, `signatures` are)"
+        "$: `surprise` is not known here: remove it (`cmcp_catalog`, `servers`, `tools`, `resources`, `resource_templates`, `prompts`, `signatures` are)"
     );
     for (version, shown) in [
         ("2", "2"),

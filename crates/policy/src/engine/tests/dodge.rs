@@ -246,7 +246,7 @@ fn a_tool_that_policies_were_not_loaded_with_is_denied() {
     let other = catalog(vec![tool("b", "{}")]);
     let (tool, anonymous, arguments) = (&other.tools()[0], Principal::anonymous(), json("{}"));
     let mut facts = loaded.facts(&anonymous, "a", &arguments);
-    facts.tool = tool;
+    (facts.item, facts.target) = (Some(tool), &tool.name);
     assert_eq!(
         loaded.engine.decide(&facts).errors,
         ["the tool is not in the catalog that policies were loaded with"]

@@ -1,6 +1,6 @@
 //! Slicing changes what a call costs, never what is decided.
 
-use cedar_policy::PolicySet;
+use cedar_policy::{Entities, PolicySet};
 
 use super::*;
 
@@ -75,7 +75,7 @@ fn whole(world: &World, facts: &Facts<'_>) -> Tally {
     let mut tally = Tally::default();
     for action in &trace.actions {
         let types = world.engine.types();
-        let (agent, resource) = (types.agent(trace.principal), types.resource(trace.tool));
+        let (agent, resource) = (types.agent(trace.principal), trace.resource.clone());
         let request = Request::new(
             agent,
             types.action(action),
@@ -116,7 +116,7 @@ fn a_slice_decides_as_the_whole_bundle_would() {
                     permitted += usize::from(decision.is_permit());
                     failed += usize::from(!decision.errors.is_empty());
                     if decision.is_permit() {
-                        assert!(world.engine.visible(who, facts.tool));
+                        assert!(world.engine.visible(who, facts.item.unwrap()));
                     }
                 }
             }
@@ -147,7 +147,7 @@ fn a_request_conforms_to_the_schema_that_policies_were_validated_against() {
             .unwrap();
         let types = world.engine.types();
         for action in ["call_tool", "t"] {
-            let (agent, resource) = (types.agent("anonymous"), types.resource("t"));
+            let (agent, resource) = (types.agent("anonymous"), types.thing(Kind::Tool, "t"));
             let context = trace.context.clone();
             Request::new(
                 agent,
@@ -159,7 +159,7 @@ fn a_request_conforms_to_the_schema_that_policies_were_validated_against() {
             .unwrap();
         }
     }
-    let entities = world.engine.entities.iter().cloned();
+    let entities = world.engine.entities.every.iter().cloned();
     Entities::from_entities(entities, Some(&schema)).unwrap();
 }
 

@@ -1,6 +1,6 @@
-use super::{Answer, Case, Given, Recipe};
+use super::{Answer, Call, Case, Given, Recipe};
 
-pub(crate) const RECIPES: [Recipe; 10] = [
+pub(crate) const RECIPES: [Recipe; 14] = [
     Recipe {
         title: "Tools that only read",
         text: "What a person confirmed in the catalog counts, not what a server says of itself.",
@@ -11,14 +11,12 @@ when { resource.read_only };
 "#,
         cases: &[
             Case {
-                tool: "list_orders",
-                arguments: r#"{"customer_id": "C-1001"}"#,
+                call: Call::Tool("list_orders", r#"{"customer_id": "C-1001"}"#),
                 given: &[],
                 answer: Answer::Permitted(&["read-only-tools"]),
             },
             Case {
-                tool: "refund_order",
-                arguments: r#"{"order_id": "O-5001", "amount": 100}"#,
+                call: Call::Tool("refund_order", r#"{"order_id": "O-5001", "amount": 100}"#),
                 given: &[],
                 answer: Answer::Denied(&[]),
             },
@@ -38,20 +36,17 @@ unless { context.arguments has amount && context.arguments.amount <= 10000 };
 "#,
         cases: &[
             Case {
-                tool: "refund_order",
-                arguments: r#"{"order_id": "O-5001", "amount": 10000}"#,
+                call: Call::Tool("refund_order", r#"{"order_id": "O-5001", "amount": 10000}"#),
                 given: &[],
                 answer: Answer::Permitted(&["refunds"]),
             },
             Case {
-                tool: "refund_order",
-                arguments: r#"{"order_id": "O-5001", "amount": 10001}"#,
+                call: Call::Tool("refund_order", r#"{"order_id": "O-5001", "amount": 10001}"#),
                 given: &[],
                 answer: Answer::StepUp(&["large-refunds-need-a-person"]),
             },
             Case {
-                tool: "refund_order",
-                arguments: r#"{"order_id": "O-5001"}"#,
+                call: Call::Tool("refund_order", r#"{"order_id": "O-5001"}"#),
                 given: &[],
                 answer: Answer::StepUp(&["large-refunds-need-a-person"]),
             },
@@ -66,8 +61,7 @@ unless { context.arguments has amount && context.arguments.amount <= 10000 };
 permit (principal, action == Action::"call_tool", resource == Resource::"lookup_customer");
 "#,
         cases: &[Case {
-            tool: "lookup_customer",
-            arguments: r#"{"customer_id": "C-1001"}"#,
+            call: Call::Tool("lookup_customer", r#"{"customer_id": "C-1001"}"#),
             given: &[],
             answer: Answer::Redacted(
                 &["customers-without-card-numbers"],
@@ -88,20 +82,17 @@ when { principal has role && principal.role == "support" };
 "#,
         cases: &[
             Case {
-                tool: "refund_order",
-                arguments: r#"{"order_id": "O-5001", "amount": 100}"#,
+                call: Call::Tool("refund_order", r#"{"order_id": "O-5001", "amount": 100}"#),
                 given: &[Given::Caller("helpdesk")],
                 answer: Answer::Permitted(&["support-refunds"]),
             },
             Case {
-                tool: "refund_order",
-                arguments: r#"{"order_id": "O-5001", "amount": 100}"#,
+                call: Call::Tool("refund_order", r#"{"order_id": "O-5001", "amount": 100}"#),
                 given: &[Given::Caller("nightly")],
                 answer: Answer::Denied(&[]),
             },
             Case {
-                tool: "refund_order",
-                arguments: r#"{"order_id": "O-5001", "amount": 100}"#,
+                call: Call::Tool("refund_order", r#"{"order_id": "O-5001", "amount": 100}"#),
                 given: &[],
                 answer: Answer::Denied(&[]),
             },
@@ -117,14 +108,12 @@ when { context.workflow_id == "newsletter" };
 "#,
         cases: &[
             Case {
-                tool: "send_mail",
-                arguments: r#"{"to": "a@example.com", "text": "Hello"}"#,
+                call: Call::Tool("send_mail", r#"{"to": "a@example.com", "text": "Hello"}"#),
                 given: &[Given::Workflow("newsletter")],
                 answer: Answer::Permitted(&["mail-from-the-newsletter"]),
             },
             Case {
-                tool: "send_mail",
-                arguments: r#"{"to": "a@example.com", "text": "Hello"}"#,
+                call: Call::Tool("send_mail", r#"{"to": "a@example.com", "text": "Hello"}"#),
                 given: &[],
                 answer: Answer::Denied(&[]),
             },
@@ -142,20 +131,17 @@ when { context.sensitivity_level >= 1 && resource.compliance_domain == "external
 "#,
         cases: &[
             Case {
-                tool: "search_web",
-                arguments: r#"{"query": "desk lamps"}"#,
+                call: Call::Tool("search_web", r#"{"query": "desk lamps"}"#),
                 given: &[],
                 answer: Answer::Permitted(&["everything"]),
             },
             Case {
-                tool: "search_web",
-                arguments: r#"{"query": "desk lamps"}"#,
+                call: Call::Tool("search_web", r#"{"query": "desk lamps"}"#),
                 given: &[Given::Seen("pii")],
                 answer: Answer::Denied(&["nothing-leaves-after-personal-data"]),
             },
             Case {
-                tool: "lookup_customer",
-                arguments: r#"{"customer_id": "C-1001"}"#,
+                call: Call::Tool("lookup_customer", r#"{"customer_id": "C-1001"}"#),
                 given: &[Given::Seen("pii")],
                 answer: Answer::Permitted(&["everything"]),
             },
@@ -173,14 +159,12 @@ when { context.injection_events > 0 && !resource.read_only };
 "#,
         cases: &[
             Case {
-                tool: "refund_order",
-                arguments: r#"{"order_id": "O-5001", "amount": 100}"#,
+                call: Call::Tool("refund_order", r#"{"order_id": "O-5001", "amount": 100}"#),
                 given: &[Given::Injected],
                 answer: Answer::StepUp(&["no-writing-after-an-injection"]),
             },
             Case {
-                tool: "list_orders",
-                arguments: r#"{"customer_id": "C-1001"}"#,
+                call: Call::Tool("list_orders", r#"{"customer_id": "C-1001"}"#),
                 given: &[Given::Injected],
                 answer: Answer::Permitted(&["everything"]),
             },
@@ -201,20 +185,17 @@ when { context.labels.contains("secret") };
 "#,
         cases: &[
             Case {
-                tool: "list_orders",
-                arguments: r#"{"customer_id": "C-1001"}"#,
+                call: Call::Tool("list_orders", r#"{"customer_id": "C-1001"}"#),
                 given: &[Given::Response(262_144, &[])],
                 answer: Answer::Permitted(&["everything"]),
             },
             Case {
-                tool: "list_orders",
-                arguments: r#"{"customer_id": "C-1001"}"#,
+                call: Call::Tool("list_orders", r#"{"customer_id": "C-1001"}"#),
                 given: &[Given::Response(262_145, &[])],
                 answer: Answer::Denied(&["no-bulk"]),
             },
             Case {
-                tool: "search_web",
-                arguments: r#"{"query": "desk lamps"}"#,
+                call: Call::Tool("search_web", r#"{"query": "desk lamps"}"#),
                 given: &[Given::Response(900, &["secret"])],
                 answer: Answer::Denied(&["no-credentials"]),
             },
@@ -230,14 +211,12 @@ when { resource.server == "web" };
 "#,
         cases: &[
             Case {
-                tool: "search_web",
-                arguments: r#"{"query": "desk lamps"}"#,
+                call: Call::Tool("search_web", r#"{"query": "desk lamps"}"#),
                 given: &[],
                 answer: Answer::Denied(&["no-web"]),
             },
             Case {
-                tool: "send_mail",
-                arguments: r#"{"to": "a@example.com", "text": "Hello"}"#,
+                call: Call::Tool("send_mail", r#"{"to": "a@example.com", "text": "Hello"}"#),
                 given: &[],
                 answer: Answer::Permitted(&["everything"]),
             },
@@ -258,22 +237,162 @@ when {
 "#,
         cases: &[
             Case {
-                tool: "send_mail",
-                arguments: r#"{"to": "a@example.com", "text": "Hello"}"#,
+                call: Call::Tool("send_mail", r#"{"to": "a@example.com", "text": "Hello"}"#),
                 given: &[Given::Seen("contract")],
                 answer: Answer::Denied(&["contracts-stay-inside"]),
             },
             Case {
-                tool: "send_mail",
-                arguments: r#"{"to": "a@example.com", "text": "Hello"}"#,
+                call: Call::Tool("send_mail", r#"{"to": "a@example.com", "text": "Hello"}"#),
                 given: &[Given::Seen("confidential")],
                 answer: Answer::Permitted(&["everything"]),
             },
             Case {
-                tool: "list_orders",
-                arguments: r#"{"customer_id": "C-1001"}"#,
+                call: Call::Tool("list_orders", r#"{"customer_id": "C-1001"}"#),
                 given: &[Given::Seen("contract")],
                 answer: Answer::Permitted(&["everything"]),
+            },
+        ],
+    },
+    Recipe {
+        title: "Documents to read",
+        text: "Listing is asked about the server, reading and subscribing about the resource. What may not be \
+               read is not listed either. A server is `internal` here when everything approved of it is.",
+        policy: r#"
+@id("internal-documents")
+permit (
+  principal,
+  action in [Action::"list_resources", Action::"read_resource", Action::"subscribe"],
+  resource
+)
+when { resource.compliance_domain == "internal" };
+"#,
+        cases: &[
+            Case {
+                call: Call::List("shop"),
+                given: &[],
+                answer: Answer::Permitted(&["internal-documents"]),
+            },
+            Case {
+                call: Call::Read("handbook://travel"),
+                given: &[],
+                answer: Answer::Permitted(&["internal-documents"]),
+            },
+            Case {
+                call: Call::Read("news://today"),
+                given: &[],
+                answer: Answer::Denied(&[]),
+            },
+            Case {
+                call: Call::Tool("list_orders", r#"{"customer_id": "C-1001"}"#),
+                given: &[],
+                answer: Answer::Denied(&[]),
+            },
+        ],
+    },
+    Recipe {
+        title: "The URIs of a template",
+        text: "`in` the template covers all of them, `==` is one. A text would do as well: \
+               `resource.tool_name like \"orders://O-5*\"`.",
+        policy: r#"
+@id("invoices-for-support")
+permit (
+  principal,
+  action == Action::"read_resource",
+  resource in McpResource::"orders://{id}/invoice"
+)
+when { principal has role && principal.role == "support" };
+
+@id("a-sealed-invoice")
+forbid (principal, action, resource == McpResource::"orders://O-5003/invoice");
+"#,
+        cases: &[
+            Case {
+                call: Call::Read("orders://O-5001/invoice"),
+                given: &[Given::Caller("helpdesk")],
+                answer: Answer::Permitted(&["invoices-for-support"]),
+            },
+            Case {
+                call: Call::Read("orders://O-5003/invoice"),
+                given: &[Given::Caller("helpdesk")],
+                answer: Answer::Denied(&["a-sealed-invoice"]),
+            },
+            Case {
+                call: Call::Read("orders://O-5001/invoice"),
+                given: &[Given::Caller("nightly")],
+                answer: Answer::Denied(&[]),
+            },
+        ],
+    },
+    Recipe {
+        title: "Prompts, by what is filled in",
+        text: "The arguments of a prompt are texts. `complete` is asked with `argument` and `value`: what is \
+               being filled in, and what of it was typed.",
+        policy: r#"
+@id("replies")
+permit (
+  principal,
+  action in [Action::"get_prompt", Action::"complete"],
+  resource == Prompt::"draft_reply"
+);
+
+@id("no-legal-advice")
+forbid (principal, action == Action::"get_prompt", resource == Prompt::"draft_reply")
+when { context.arguments has tone && context.arguments.tone == "legal" };
+"#,
+        cases: &[
+            Case {
+                call: Call::Prompt("draft_reply", r#"{"customer": "C-1001"}"#),
+                given: &[],
+                answer: Answer::Permitted(&["replies"]),
+            },
+            Case {
+                call: Call::Prompt("draft_reply", r#"{"customer": "C-1001", "tone": "legal"}"#),
+                given: &[],
+                answer: Answer::Denied(&["no-legal-advice"]),
+            },
+            Case {
+                call: Call::Complete("draft_reply", r#"{"argument": "tone", "value": "fr"}"#),
+                given: &[],
+                answer: Answer::Permitted(&["replies"]),
+            },
+        ],
+    },
+    Recipe {
+        title: "A server that asks a person",
+        text: "Nothing that a server asks of a client is permitted unless a policy names it in its scope: a \
+               permit for any action does not cover `sample`, `elicit` and `list_roots`. A forbid does.",
+        policy: r#"
+@id("refunds-may-ask-back")
+permit (principal, action == Action::"elicit", resource == Server::"shop")
+when { context.elicit_mode == "form" && context.asked_by == "refund_order" };
+
+@id("no-questions-after-an-injection")
+forbid (principal, action, resource is Server)
+when { context.injection_events > 0 };
+
+@id("everything-else")
+permit (principal, action, resource);
+"#,
+        cases: &[
+            Case {
+                call: Call::Elicit("shop", "refund_order", "form"),
+                given: &[],
+                answer: Answer::Permitted(&["refunds-may-ask-back"]),
+            },
+            Case {
+                call: Call::Elicit("shop", "refund_order", "url"),
+                given: &[],
+                answer: Answer::Denied(&[]),
+            },
+            Case {
+                call: Call::Elicit("mail", "send_mail", "form"),
+                given: &[],
+                answer: Answer::Denied(&[]),
+            },
+            Case {
+                call: Call::Elicit("shop", "refund_order", "form"),
+                given: &[Given::Injected],
+                answer: Answer::Denied(&["no-questions-after-an-injection"]),
             },
         ],
     },
