@@ -6,9 +6,10 @@ use std::{convert::Infallible, net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use cmcp_json::{Limits, Value, parse};
 use cmcp_mcp::{
-    Server, ToolCall,
-    client::{HttpClient, HttpTarget, Timing},
+    Server,
+    client::{HttpClient, HttpTarget, Identity, Timing},
     tls::TlsPin,
+    upstream::Ask,
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, client::conn::http1, service::service_fn};
@@ -30,17 +31,13 @@ fn through_the_client(bencher: divan::Bencher<'_, '_>) {
         return;
     };
     let target = HttpTarget::parse(&format!("http://{address}/mcp"), TlsPin::WebPki);
-    let client = target.and_then(|target| HttpClient::new(target, Timing::default()));
+    let client =
+        target.and_then(|target| HttpClient::new(target, Timing::default(), Identity::default()));
     let Ok(client) = client else { return };
     bencher.bench_local(|| {
-        runtime.block_on(client.call(ToolCall {
-            name: "echo".to_owned(),
-            arguments: Some(Bytes::from_static(ARGUMENTS)),
-            meta: None,
-            deadline: Duration::from_secs(5),
-            max_bytes: 1 << 20,
-            listed: None,
-        }))
+        let arguments = Some(Bytes::from_static(ARGUMENTS));
+        let ask = Ask::tool("echo", arguments, Duration::from_secs(5), 1 << 20);
+        runtime.block_on(client.ask(ask))
     });
 }
 

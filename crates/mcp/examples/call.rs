@@ -11,10 +11,11 @@ use std::{error::Error, io::Write, time::Duration};
 
 use bytes::Bytes;
 use cmcp_mcp::{
-    Server, ToolCall, ToolReply,
+    Server,
     child::{EnvValue, Launcher, Spawn},
-    client::{HttpClient, HttpTarget, StdioClient, Timing},
+    client::{HttpClient, HttpTarget, Identity, StdioClient, Timing},
     tls::TlsPin,
+    upstream::{Ask, Kind, Reply},
 };
 
 #[tokio::main]
@@ -23,7 +24,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (command, rest) = args.split_first().ok_or("name a URL or a command")?;
     if command.starts_with("http") {
         let target = HttpTarget::parse(command, TlsPin::WebPki)?;
-        return ask(&HttpClient::new(target, Timing::default())?, rest).await;
+        return ask(
+            &HttpClient::new(target, Timing::default(), Identity::default())?,
+            rest,
+        )
+        .await;
     }
     let end = rest.iter().position(|arg| arg == "--");
     let (own, call) = rest.split_at(end.unwrap_or(rest.len()));
@@ -36,27 +41,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if let Some((name, path)) = std::env::vars().find(|(name, _)| name == "PATH") {
         spawn.env.push((name, EnvValue::new(path)));
     }
-    let client = StdioClient::new(spawn, launcher, Timing::default());
+    let client = StdioClient::new(spawn, launcher, Timing::default(), Identity::default());
     ask(&client, call.get(1..).unwrap_or_default()).await
 }
 
 async fn ask(server: &impl Server, call: &[String]) -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
-    let listing = server.list().await?;
-    for name in listing.tools.iter().filter_map(|tool| tool.get("name")) {
+    let listing = server.list(Kind::Tools).await?;
+    for name in listing.items.iter().filter_map(|tool| tool.get("name")) {
         writeln!(out, "{name}")?;
     }
     if let [name, arguments @ ..] = call {
-        let call = ToolCall {
-            name: name.clone(),
-            arguments: arguments.first().map(|text| Bytes::from(text.clone())),
-            meta: None,
-            deadline: Duration::from_secs(30),
-            max_bytes: 8 << 20,
-            listed: None,
-        };
-        match server.call(call).await? {
-            ToolReply::Result { bytes, .. } | ToolReply::Error { bytes, .. } => {
+        let arguments = arguments.first().map(|text| Bytes::from(text.clone()));
+        let ask = Ask::tool(name, arguments, Duration::from_secs(30), 8 << 20);
+        match server.ask(ask).await? {
+            Reply::Result { bytes, .. } | Reply::Error { bytes, .. } => {
                 out.write_all(&bytes)?;
                 writeln!(out)?;
             }

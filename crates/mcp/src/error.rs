@@ -13,6 +13,8 @@ pub enum Code {
     InvalidParams,
     /// -32603: a fault of ours.
     Internal,
+    /// -32002: no such resource, in the words of the legacy era.
+    ResourceNotFound,
     /// -32020: a mirrored header is missing or differs from the body.
     HeaderMismatch,
     /// -32021: the client did not declare a capability that the request needs.
@@ -53,6 +55,7 @@ impl Code {
             Self::MethodNotFound => -32601,
             Self::InvalidParams => -32602,
             Self::Internal => -32603,
+            Self::ResourceNotFound => -32002,
             Self::HeaderMismatch => -32020,
             Self::MissingClientCapability => -32021,
             Self::UnsupportedVersion => -32022,
@@ -71,12 +74,13 @@ impl Code {
     }
 
     /// Every code there is.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ParseError,
         Self::InvalidRequest,
         Self::MethodNotFound,
         Self::InvalidParams,
         Self::Internal,
+        Self::ResourceNotFound,
         Self::HeaderMismatch,
         Self::MissingClientCapability,
         Self::UnsupportedVersion,

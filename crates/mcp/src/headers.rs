@@ -20,6 +20,8 @@ pub const NAME: HeaderName = HeaderName::from_static("mcp-name");
 pub const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// `Mcp-Session-Id`, of the legacy era.
 pub const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+/// `Last-Event-ID`: where a broken stream is taken up again, in the legacy era.
+pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// `_meta` member that names the protocol revision of a modern request.
 pub const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -31,6 +33,9 @@ pub const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 pub const META_SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// `_meta` member that asks for log messages of a level.
 pub const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+
+/// `_meta` member on everything that belongs to a listen stream: the id of its request.
+pub const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// Why headers do not agree with a body.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

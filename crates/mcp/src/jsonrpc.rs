@@ -11,7 +11,7 @@ mod write;
 pub use write::{ReplyTo, error, error_raw, notification, request, result, with_members};
 
 /// The identifier of a request, with its type and spelling kept: `1`, `1.0` and `"1"` are three.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Id {
     /// A number, as spelled.
     Number(Number),
@@ -36,6 +36,18 @@ impl Id {
         match self {
             Self::Number(number) => Value::Number(number.clone()),
             Self::String(text) => Value::String(text.clone()),
+        }
+    }
+}
+
+impl Id {
+    /// Whether it is longer than any client needs it. It is kept while its request is served, and
+    /// said again with every message about it.
+    #[must_use]
+    pub fn is_too_long(&self) -> bool {
+        match self {
+            Self::Number(number) => number.as_str().len() > LONGEST_ID,
+            Self::String(text) => text.len() > LONGEST_ID,
         }
     }
 }
@@ -152,6 +164,12 @@ impl Params {
     #[must_use]
     pub fn meta(&self, name: &str) -> Option<&Value> {
         self.get("_meta")?.get(name)
+    }
+
+    /// One member of `params._meta` exactly as received.
+    #[must_use]
+    pub fn raw_meta(&self, name: &str) -> Option<Bytes> {
+        cut(&self.text, self.get("_meta")?.as_object()?.span(name)?)
     }
 }
 
@@ -324,6 +342,9 @@ fn response(mut root: Object, text: &Bytes, id: Option<Id>) -> Result<Response, 
 fn cut(text: &Bytes, span: Range<usize>) -> Option<Bytes> {
     text.get(span).map(|part| text.slice_ref(part))
 }
+
+/// The longest id of a request that is taken.
+pub const LONGEST_ID: usize = 1_024;
 
 #[cfg(test)]
 mod tests;

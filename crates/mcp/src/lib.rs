@@ -4,10 +4,13 @@
 //! server looks like, and [`client`] reaches those that answer over HTTP or as a child process,
 //! which [`child`] measures and supervises.
 
+pub mod again;
 pub mod child;
 pub mod client;
 pub mod error;
+pub mod fetch;
 pub mod headers;
+pub mod jose;
 pub mod jsonrpc;
 pub mod legacy;
 pub mod lines;
@@ -18,5 +21,5 @@ pub mod tls;
 pub mod upstream;
 pub mod version;
 
-pub use upstream::{Listing, Observed, Page, Server, ToolCall, ToolReply, UpstreamError};
+pub use upstream::{Listing, Observed, Page, Server, UpstreamError};
 pub use version::Version;

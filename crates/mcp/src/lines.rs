@@ -114,8 +114,22 @@ impl Decoder {
         }
     }
 
-    /// The next line of `reader`; `None` at its end. What stands behind the last line feed is no
-    /// line and is dropped.
+    /// Takes lines of up to this many bytes from now on.
+    pub fn allow(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Takes what `reader` has next; false at its end. What stands behind the last line feed is
+    /// no line and is dropped.
+    ///
+    /// # Errors
+    /// What reading gives. Nothing is lost when the future is dropped.
+    pub async fn fill<R: AsyncRead + Unpin>(&mut self, reader: &mut R) -> io::Result<bool> {
+        self.buffer.reserve(READ_AHEAD);
+        Ok(reader.read_buf(&mut self.buffer).await? != 0)
+    }
+
+    /// The next line of `reader`; `None` at its end, as for [`Decoder::fill`].
     ///
     /// # Errors
     /// What reading gives. Nothing is lost when the future is dropped.
@@ -127,8 +141,7 @@ impl Decoder {
             if let Some(line) = self.next_line() {
                 return Ok(Some(line));
             }
-            self.buffer.reserve(READ_AHEAD);
-            if reader.read_buf(&mut self.buffer).await? == 0 {
+            if !self.fill(reader).await? {
                 return Ok(None);
             }
         }
@@ -139,14 +152,18 @@ impl Decoder {
 /// space means the same: the framing holds and no token changes.
 #[must_use]
 pub fn encode(message: &[u8]) -> Bytes {
-    let flat = |&byte: &u8| {
-        if matches!(byte, b'\n' | b'\r') {
-            b' '
-        } else {
-            byte
-        }
-    };
-    message.iter().map(flat).chain([b'\n']).collect()
+    let mut line = BytesMut::with_capacity(message.len().saturating_add(1));
+    line.extend_from_slice(message);
+    flatten(&mut line);
+    line.extend_from_slice(b"\n");
+    line.freeze()
+}
+
+/// Makes every line end a space.
+pub(crate) fn flatten(text: &mut [u8]) {
+    for byte in text.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
 }
 
 const READ_AHEAD: usize = 16 << 10;

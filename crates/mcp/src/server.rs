@@ -7,11 +7,31 @@ use crate::{headers::META_SERVER_INFO, jsonrpc, version::Version};
 
 pub mod body;
 pub mod call;
+mod channel;
+#[cfg(test)]
+mod harness;
 pub mod http;
+mod incoming;
+pub mod listen;
 mod media;
 mod meta;
 pub mod origin;
+pub mod params;
+pub mod port;
+mod rejection;
+pub mod reply;
+pub mod session;
+pub mod stall;
 pub mod stdio;
+
+pub use channel::CutOff;
+pub use incoming::{Dialect, Heard, Incoming, Notification, Request, Response};
+pub use listen::{Filter, Listener};
+pub use port::{AskError, Feed, Last, Port, Watched};
+pub use rejection::Rejection;
+pub use reply::{ReplyBody, StreamBody};
+pub use session::{ClientSaid, Handshake, OpenError, Session};
+pub use stdio::Handler;
 
 /// Who a server says it is, in the handshakes of both eras.
 #[derive(Clone, Debug)]
@@ -27,10 +47,10 @@ pub struct Identity {
 impl Identity {
     /// The result of `initialize`.
     #[must_use]
-    pub fn initialize_result(&self, version: Version) -> Bytes {
+    pub fn initialize_result(&self, version: Version, capabilities: &Value) -> Bytes {
         let mut result = Object::from([
             ("protocolVersion", Value::from(version.as_str())),
-            ("capabilities", capabilities()),
+            ("capabilities", capabilities.clone()),
             ("serverInfo", self.info()),
         ]);
         self.instruct(&mut result);
@@ -39,12 +59,12 @@ impl Identity {
 
     /// The result of `server/discover`; private to the authorization that asked.
     #[must_use]
-    pub fn discover_result(&self) -> Bytes {
+    pub fn discover_result(&self, capabilities: &Value) -> Bytes {
         let versions: Vec<_> = Version::MODERN.into_iter().map(Version::as_str).collect();
         let mut result = Object::from([
             ("resultType", Value::from("complete")),
             ("supportedVersions", Value::from(versions)),
-            ("capabilities", capabilities()),
+            ("capabilities", capabilities.clone()),
             ("ttlMs", Value::from(0_u64)),
             ("cacheScope", Value::from("private")),
             (
@@ -102,10 +122,6 @@ fn add_missing(raw: &Bytes, value: &Value, members: &[(&str, &[u8])]) -> Bytes {
     } else {
         jsonrpc::with_members(raw, &missing)
     }
-}
-
-fn capabilities() -> Value {
-    Object::from([("tools", Object::new())]).into()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::lines;
+
 /// One event of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
@@ -43,6 +45,7 @@ pub struct Decoder {
     has_data: bool,
     place: Place,
     retry: Option<u64>,
+    last_id: Option<Bytes>,
 }
 
 /// Where in the stream the next byte stands, as far as line ends go.
@@ -68,6 +71,7 @@ impl Decoder {
             has_data: false,
             place: Place::Start,
             retry: None,
+            last_id: None,
         }
     }
 
@@ -75,6 +79,18 @@ impl Decoder {
     #[must_use]
     pub fn retry(&self) -> Option<u64> {
         self.retry
+    }
+
+    /// The id that the server last named, in an event with data or without: where a stream that
+    /// breaks off here goes on. The empty id stands for none.
+    #[must_use]
+    pub fn last_id(&self) -> Option<&Bytes> {
+        self.last_id.as_ref().filter(|id| !id.is_empty())
+    }
+
+    /// Changes the limit of an event, from the next byte on.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Takes the next bytes and appends the events that they complete.
@@ -153,6 +169,9 @@ impl Decoder {
     fn end_event(&mut self, events: &mut Vec<Event>) {
         let data = self.data.split().freeze();
         let event = std::mem::take(&mut self.pending);
+        if event.id.is_some() {
+            self.last_id.clone_from(&event.id);
+        }
         if std::mem::take(&mut self.has_data) {
             events.push(Event { data, ..event });
         }
@@ -186,6 +205,53 @@ pub fn encode(name: &str, id: Option<&str>, data: &[u8]) -> Bytes {
     out.freeze()
 }
 
+/// A message as an event, in parts to be sent one after the other: `json` itself is one of them
+/// where copying it would cost. It is JSON, so a line end in it can only stand between tokens,
+/// where a space means the same: there is one `data` line, and no token changes.
+#[must_use]
+pub fn message(id: Option<&str>, json: &Bytes) -> [Bytes; 3] {
+    let whole = json.len() < COPIED;
+    let mut head = BytesMut::with_capacity(if whole {
+        json.len().saturating_add(64)
+    } else {
+        64
+    });
+    head.extend_from_slice(b"event: message\n");
+    if let Some(id) = id {
+        field(&mut head, b"id: ", id);
+    }
+    head.extend_from_slice(b"data: ");
+    let flat = !json.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+    if whole {
+        let start = head.len();
+        head.extend_from_slice(json);
+        if !flat {
+            lines::flatten(head.get_mut(start..).unwrap_or_default());
+        }
+        head.extend_from_slice(END);
+        return [head.freeze(), Bytes::new(), Bytes::new()];
+    }
+    let body = if flat {
+        json.clone()
+    } else {
+        let mut body = BytesMut::from(&json[..]);
+        lines::flatten(&mut body);
+        body.freeze()
+    };
+    [head.freeze(), body, Bytes::from_static(END)]
+}
+
+/// The first event of a stream that can be resumed: an id, no data, and how long to wait before
+/// coming back.
+#[must_use]
+pub fn priming(id: &str, retry_ms: u64) -> Bytes {
+    let mut out = BytesMut::with_capacity(64);
+    field(&mut out, b"id: ", id);
+    field(&mut out, b"retry: ", &retry_ms.to_string());
+    out.extend_from_slice(b"data: \n\n");
+    out.freeze()
+}
+
 /// A comment that keeps an idle stream open.
 #[must_use]
 pub fn keep_alive() -> Bytes {
@@ -206,6 +272,10 @@ fn digits(value: &[u8]) -> Option<u64> {
     all.then(|| std::str::from_utf8(value).ok()?.parse().ok())
         .flatten()
 }
+
+const END: &[u8] = b"\n\n";
+/// Longer messages are sent from where they lie.
+const COPIED: usize = 32 << 10;
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,14 @@
 
 mod http {
     mod answers;
+    mod asks;
     mod eras;
     mod failures;
+    mod health;
+    mod pair;
     mod pins;
+    mod requests;
+    mod resume;
     pub(crate) mod support;
+    mod watch;
 }

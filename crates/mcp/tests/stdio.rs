@@ -4,7 +4,10 @@
 mod stdio {
     mod confinement;
     mod life;
+    mod meanwhile;
     mod measurement;
     mod messages;
+    mod questions;
     pub(crate) mod support;
+    mod watching;
 }

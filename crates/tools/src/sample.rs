@@ -1,11 +1,13 @@
-//! A small shop, for trying things: customers, their orders, refunds, and an echo.
+//! A small shop, for trying things: customers, their orders, refunds, a stock to count, and an echo;
+//! a price list and every order to read and to watch, and a prompt.
 //!
 //! The data are made up and built in. Refunds are kept in memory and end with the process.
 
 use std::{
+    collections::BTreeSet,
     io,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -13,25 +15,45 @@ use std::{
 use bytes::Bytes;
 use cmcp_json::{Limits, Object, Value, parse};
 use cmcp_mcp::{
+    error::Code,
+    method::Method,
     server::{Identity, stdio},
     upstream::{
-        EvidenceClass, Listing, Observed, Page, ProtocolFault, Server, ToolCall, ToolReply,
-        UpstreamError,
+        Ask, EvidenceClass, Kind, Listing, Observed, Offers, Page, ProtocolFault, Reply, Said,
+        Server, Told, UpstreamError, Watch,
     },
+    version::Version,
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::sync::broadcast;
 
 mod arguments;
+mod documents;
 mod shop;
+mod stock;
 
 use arguments::Arguments;
 use shop::Shop;
 
 /// The sample server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sample {
     shop: Mutex<Shop>,
+    /// URIs of the documents whose changes somebody waits for.
+    watched: Mutex<BTreeSet<String>>,
+    said: broadcast::Sender<Said>,
     closed: AtomicBool,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self {
+            shop: Mutex::default(),
+            watched: Mutex::default(),
+            said: broadcast::Sender::new(SAID_KEPT),
+            closed: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Sample {
@@ -53,47 +75,129 @@ impl Sample {
         }
     }
 
-    fn run(&self, call: &ToolCall) -> Result<ToolReply, UpstreamError> {
-        let arguments = match &call.arguments {
+    async fn answer(&self, ask: &Ask) -> Result<Reply, UpstreamError> {
+        let arguments = match ask.param("arguments") {
             None => Value::from(Object::new()),
             Some(bytes) => match parse(bytes, &Limits::REQUEST) {
                 Ok(value) => value,
-                Err(error) => return Ok(rpc_error(&format!("Invalid params: {error}"))),
+                Err(error) => return Ok(invalid(&format!("Invalid params: {error}"))),
             },
         };
         let arguments = Arguments(&arguments);
-        let mut shop = self.shop.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = match call.name.as_str() {
+        match ask.method {
+            Method::ToolsCall => self.run(ask, arguments).await,
+            Method::ResourcesRead => self.read(ask),
+            Method::PromptsGet => self.prompt(ask, arguments),
+            Method::CompletionComplete => complete(ask),
+            Method::Initialize
+            | Method::LoggingSetLevel
+            | Method::Ping
+            | Method::PromptsList
+            | Method::ResourcesList
+            | Method::ResourcesSubscribe
+            | Method::ResourcesTemplatesList
+            | Method::ResourcesUnsubscribe
+            | Method::ServerDiscover
+            | Method::SubscriptionsListen
+            | Method::TasksCancel
+            | Method::TasksGet
+            | Method::TasksList
+            | Method::TasksResult
+            | Method::TasksUpdate
+            | Method::ToolsList => {
+                let refused = rpc_error(Code::MethodNotFound, "Method not found", None);
+                Ok(refused)
+            }
+        }
+    }
+
+    async fn run(&self, ask: &Ask, arguments: Arguments<'_>) -> Result<Reply, UpstreamError> {
+        let outcome = match text_of(ask, "name").as_str() {
+            "count_stock" => stock::count(ask, arguments).await,
             "echo" => echo(arguments),
-            "list_orders" => shop.list_orders(arguments),
-            "lookup_customer" => shop.lookup_customer(arguments),
-            "refund_order" => shop.refund_order(arguments),
-            _ => return Ok(rpc_error("Unknown tool")),
+            "list_orders" => self.shop().list_orders(arguments),
+            "lookup_customer" => self.shop().lookup_customer(arguments),
+            "refund_order" => {
+                let refunded = self.shop().refund_order(arguments);
+                if let (Ok(_), Ok(id)) = (&refunded, arguments.text("order_id")) {
+                    self.tell_of(&documents::uri_of(id));
+                }
+                refunded
+            }
+            _ => return Ok(invalid("Unknown tool")),
         };
-        result(outcome, call.max_bytes)
+        tool_result(outcome, ask.max_bytes)
+    }
+
+    fn read(&self, ask: &Ask) -> Result<Reply, UpstreamError> {
+        let uri = text_of(ask, "uri");
+        match documents::read(&self.shop(), &uri) {
+            Some(read) => result(read.into(), ask.max_bytes),
+            None => {
+                let data = Object::from([("uri", uri)]);
+                Ok(rpc_error(
+                    Code::InvalidParams,
+                    "Resource not found",
+                    Some(data),
+                ))
+            }
+        }
+    }
+
+    fn prompt(&self, ask: &Ask, arguments: Arguments<'_>) -> Result<Reply, UpstreamError> {
+        if text_of(ask, "name") != documents::LETTER {
+            return Ok(invalid("Unknown prompt"));
+        }
+        match documents::letter(&self.shop(), arguments) {
+            Ok(prompt) => result(prompt.into(), ask.max_bytes),
+            Err(sentence) => Ok(invalid(&format!("Invalid params: {sentence}"))),
+        }
+    }
+
+    /// Says that a document is another than before, where somebody waits for that.
+    fn tell_of(&self, uri: &str) {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if watched.contains(uri) {
+            let params = Value::from(Object::from([("uri", uri)]));
+            // Whoever waited may have gone.
+            let _ = self.said.send(Said::ResourceUpdated {
+                uri: uri.to_owned(),
+                params: params.to_vec().into(),
+            });
+        }
+    }
+
+    fn shop(&self) -> MutexGuard<'_, Shop> {
+        self.shop.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_open(&self) -> Result<(), UpstreamError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(UpstreamError::Closed);
+        }
+        Ok(())
     }
 }
 
 impl Server for Sample {
-    fn list(&self) -> BoxFuture<'_, Result<Listing, UpstreamError>> {
-        async {
-            if self.closed.load(Ordering::SeqCst) {
-                return Err(UpstreamError::Closed);
-            }
+    fn list(&self, kind: Kind) -> BoxFuture<'_, Result<Listing, UpstreamError>> {
+        async move {
+            self.check_open()?;
             let fault = UpstreamError::Protocol(ProtocolFault::Listing);
-            let page = parse(DEFINITIONS, &Limits::DOCUMENT).map_err(|_| fault.clone())?;
-            let tools = page
-                .get("tools")
+            let definitions = definitions(kind);
+            let page = parse(definitions, &Limits::DOCUMENT).map_err(|_| fault.clone())?;
+            let items = page
+                .get(kind.member())
                 .and_then(Value::as_array)
                 .ok_or(fault)?
                 .to_vec();
             let page = Page {
                 cursor: None,
-                bytes: Bytes::from_static(DEFINITIONS),
+                bytes: Bytes::from_static(definitions),
             };
             Ok(Listing {
                 pages: vec![page],
-                tools,
+                items,
                 complete: true,
                 generation: GENERATION,
             })
@@ -101,20 +205,64 @@ impl Server for Sample {
         .boxed()
     }
 
-    fn call(&self, call: ToolCall) -> BoxFuture<'_, Result<ToolReply, UpstreamError>> {
+    fn ask(&self, ask: Ask) -> BoxFuture<'_, Result<Reply, UpstreamError>> {
         async move {
-            if self.closed.load(Ordering::SeqCst) {
-                return Err(UpstreamError::Closed);
-            }
-            match call.listed {
+            self.check_open()?;
+            match ask.listed {
                 Some(generation) if generation != GENERATION => Err(UpstreamError::Stale),
-                Some(_) | None => self.run(&call),
+                Some(_) | None => self.answer(&ask).await,
             }
         }
         .boxed()
     }
 
-    fn generation(&self) -> u64 {
+    fn watch(&self, wanted: Watch) -> BoxFuture<'_, Result<Watch, UpstreamError>> {
+        async move {
+            self.check_open()?;
+            let resources: BTreeSet<String> = wanted
+                .resources
+                .into_iter()
+                .filter(|uri| documents::exists(uri))
+                .collect();
+            let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            watched.clone_from(&resources);
+            Ok(Watch {
+                resources,
+                ..Watch::default()
+            })
+        }
+        .boxed()
+    }
+
+    fn tell(&self, _: Told) -> BoxFuture<'_, Result<(), UpstreamError>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn said(&self) -> broadcast::Receiver<Said> {
+        self.said.subscribe()
+    }
+
+    fn offers(&self) -> BoxFuture<'_, Result<Arc<Offers>, UpstreamError>> {
+        async {
+            let none = || Value::from(Object::new());
+            let resources = Object::from([("subscribe", true)]);
+            let capabilities = Object::from([
+                ("tools", none()),
+                ("resources", resources.into()),
+                ("prompts", none()),
+                ("completions", none()),
+            ]);
+            Ok(Arc::new(Offers {
+                version: Version::V2026_07_28,
+                capabilities: capabilities.into(),
+                instructions: Self::identity().instructions,
+                server_info: None,
+            }))
+        }
+        .boxed()
+    }
+
+    fn generation(&self, _: Kind) -> u64 {
         GENERATION
     }
 
@@ -155,8 +303,39 @@ fn echo(arguments: Arguments<'_>) -> Outcome {
     Ok(Object::from([("message", message)]))
 }
 
+fn complete(ask: &Ask) -> Result<Reply, UpstreamError> {
+    let parsed = |name| parse(ask.param(name)?, &Limits::REQUEST).ok();
+    let (about, argument) = (parsed("ref"), parsed("argument"));
+    let values = about
+        .zip(argument)
+        .and_then(|(about, argument)| documents::complete(&about, &argument));
+    match values {
+        Some(values) => {
+            let total = u64::try_from(values.len()).unwrap_or(u64::MAX);
+            let completion = Object::from([
+                ("values", Value::from(values)),
+                ("total", total.into()),
+                ("hasMore", false.into()),
+            ]);
+            result(
+                Object::from([("completion", completion)]).into(),
+                ask.max_bytes,
+            )
+        }
+        None => Ok(invalid("Invalid params: nothing by that name is completed")),
+    }
+}
+
+/// The text of a parameter; empty where there is none.
+fn text_of(ask: &Ask, name: &str) -> String {
+    let value = ask.param(name);
+    let value = value.and_then(|value| parse(value, &Limits::REQUEST).ok());
+    let text = value.as_ref().and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
 /// A `tools/call` result: the structured content, and the same as text for older clients.
-fn result(outcome: Outcome, max_bytes: usize) -> Result<ToolReply, UpstreamError> {
+fn tool_result(outcome: Outcome, max_bytes: usize) -> Result<Reply, UpstreamError> {
     let text = |text: String| -> Value {
         vec![Object::from([("type", "text".to_owned()), ("text", text)])].into()
     };
@@ -173,28 +352,48 @@ fn result(outcome: Outcome, max_bytes: usize) -> Result<ToolReply, UpstreamError
         }
     }
     .into();
+    result(value, max_bytes)
+}
+
+fn result(value: Value, max_bytes: usize) -> Result<Reply, UpstreamError> {
     let bytes = Bytes::from(value.to_vec());
     if bytes.len() > max_bytes {
         return Err(UpstreamError::TooLarge { limit: max_bytes });
     }
-    Ok(ToolReply::Result { bytes, value })
+    Ok(Reply::Result { bytes, value })
 }
 
-fn rpc_error(message: &str) -> ToolReply {
-    let code = cmcp_mcp::error::Code::InvalidParams.value();
-    let object = Object::from([("code", Value::from(code)), ("message", message.into())]);
+fn invalid(message: &str) -> Reply {
+    rpc_error(Code::InvalidParams, message, None)
+}
+
+fn rpc_error(code: Code, message: &str, data: Option<Object>) -> Reply {
+    let code = code.value();
+    let mut object = Object::from([("code", Value::from(code)), ("message", message.into())]);
+    if let Some(data) = data {
+        object.insert("data", data);
+    }
     let bytes = Value::from(object).to_vec().into();
-    ToolReply::Error {
+    Reply::Error {
         code,
         message: message.to_owned(),
         bytes,
     }
 }
 
-/// The result of `tools/list`, as it goes out.
-const DEFINITIONS: &[u8] = include_bytes!("sample/tools.json");
-/// The tools never change while the process runs.
+/// The result of the method that lists a kind, as it goes out.
+fn definitions(kind: Kind) -> &'static [u8] {
+    match kind {
+        Kind::Tools => include_bytes!("sample/tools.json"),
+        Kind::Resources => include_bytes!("sample/resources.json"),
+        Kind::ResourceTemplates => include_bytes!("sample/resource_templates.json"),
+        Kind::Prompts => include_bytes!("sample/prompts.json"),
+    }
+}
+
+/// What is offered never changes while the process runs.
 const GENERATION: u64 = 0;
+const SAID_KEPT: usize = 64;
 
 #[cfg(test)]
 mod tests;

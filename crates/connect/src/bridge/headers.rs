@@ -11,10 +11,10 @@ use cmcp_mcp::{
 };
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{Token, text};
+use super::Token;
 
 /// What a legacy client's `initialize` has led to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Session {
     pub(super) id: Option<HeaderValue>,
     pub(super) version: Option<Version>,
@@ -70,19 +70,4 @@ pub(super) fn add_modern(
     {
         headers.extend(more);
     }
-}
-
-/// The marks of every tool of a `tools/list` result, by name.
-pub(super) fn marks(result: &Value) -> Vec<(String, Vec<Mirrored>)> {
-    let tools = result
-        .get("tools")
-        .and_then(Value::as_array)
-        .unwrap_or_default();
-    tools
-        .iter()
-        .filter_map(|tool| {
-            let name = text(tool, "name")?.to_owned();
-            Some((name, headers::mirrored(tool.get("inputSchema")?).ok()?))
-        })
-        .collect()
 }

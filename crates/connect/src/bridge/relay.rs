@@ -1,47 +1,57 @@
 //! One message to the gateway, and what comes back of it.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cmcp_json::{Limits, Object, Value, parse};
 use cmcp_mcp::{
     error::Code,
-    headers::{META_VERSION, Mirrored, SESSION_ID},
+    headers::{META_VERSION, SESSION_ID},
     jsonrpc::{self, Id, Message, Outcome, Params, Request},
-    sse,
     version::Version,
 };
-use http::{HeaderMap, HeaderValue, header};
-use tokio::sync::{OwnedRwLockWriteGuard, RwLock, mpsc};
+use http::{HeaderMap, HeaderValue, Method};
+use tokio::{
+    sync::{OwnedRwLockWriteGuard, RwLock, mpsc, watch},
+    time::timeout,
+};
 
 use super::{
     Token,
     failure::Failure,
-    headers::{Session, add_modern, add_session, common, marks},
+    headers::{Session, add_modern, add_session, common},
     target::{Target, TargetError},
     text,
-    wire::{Answer, Wire, WireError},
+    wire::{Wire, WireError},
 };
+
+mod handshake;
+mod marks;
+mod stream;
+mod unasked;
+
+pub(super) use handshake::Handshake;
+use marks::Marks;
+use stream::Kind;
 
 /// The way between a host and a gateway.
 pub(super) struct Relay {
     wire: Wire,
     common: HeaderMap,
     handshake: Arc<RwLock<Handshake>>,
-    /// The arguments to mirror, of every tool that a modern listing has shown.
-    marks: Mutex<HashMap<String, Vec<Mirrored>>>,
+    /// The session whose handshake is complete.
+    standing: watch::Sender<Option<Session>>,
+    marks: Marks,
     host: mpsc::Sender<Bytes>,
 }
 
-/// The state of a legacy client.
-#[derive(Debug, Default)]
-pub(super) struct Handshake {
-    session: Session,
-    /// The `initialize` that opened the session, to open another when the gateway has lost it.
-    initialize: Option<(Request, Bytes)>,
+/// A request on its way.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    request: &'a Request,
+    line: &'a Bytes,
+    /// Told when the gateway has it.
+    arrival: Option<&'a watch::Sender<bool>>,
 }
 
 /// An answer as the host gets it.
@@ -62,7 +72,8 @@ impl Relay {
             wire: Wire::new(target)?,
             common: common(token.as_ref()),
             handshake: Arc::default(),
-            marks: Mutex::default(),
+            standing: watch::Sender::new(None),
+            marks: Marks::default(),
             host,
         })
     }
@@ -79,17 +90,43 @@ impl Relay {
         mut handshake: OwnedRwLockWriteGuard<Handshake>,
     ) {
         *handshake = Handshake::default();
+        self.standing.send_replace(None);
         let reply = self.open(request, &line, &mut handshake).await;
         drop(handshake);
         self.answer(&request.id, reply).await;
     }
 
+    /// Completes a handshake; what the host says next waits for it, and the gateway may speak unasked
+    /// from here on.
+    pub(super) async fn initialized(
+        &self,
+        line: Bytes,
+        handshake: OwnedRwLockWriteGuard<Handshake>,
+    ) {
+        let session = handshake.session.clone();
+        let mut headers = self.common.clone();
+        add_session(&mut headers, &session);
+        if self.send_note(headers, line).await && session.id.is_some() {
+            self.standing.send_replace(Some(session));
+        }
+    }
+
     /// Sends a request and passes on what comes back, the answer last.
-    pub(super) async fn request(&self, request: &Request, line: Bytes) {
+    pub(super) async fn request(
+        &self,
+        request: &Request,
+        line: Bytes,
+        arrival: &watch::Sender<bool>,
+    ) {
+        let asked = Asked {
+            request,
+            line: &line,
+            arrival: Some(arrival),
+        };
         let reply = if request.params.meta(META_VERSION).is_some() {
-            self.modern(request, &line).await
+            self.modern(asked).await
         } else {
-            self.legacy(request, &line).await
+            self.legacy(asked).await
         };
         self.answer(&request.id, reply).await;
     }
@@ -97,14 +134,40 @@ impl Relay {
     /// Sends what wants no answer, and gives none whatever happens.
     pub(super) async fn forward(&self, line: Bytes) {
         let mut headers = self.common.clone();
-        match jsonrpc::parse(&line, &Limits::REQUEST) {
+        match jsonrpc::parse(&line, &Limits::RESPONSE) {
             Ok(Message::Notification(note)) if note.params.meta(META_VERSION).is_some() => {
                 add_modern(&mut headers, &note.method, &note.params, &[]);
             }
             Ok(_) | Err(_) => add_session(&mut headers, &self.handshake.read().await.session),
         }
-        match self.wire.post(headers, line).await {
-            Err(error) => tracing::warn!(%error, "a notification did not reach the gateway"),
+        self.send_note(headers, line).await;
+    }
+
+    /// Ends the session, if there is one, as far as the gateway lets itself be told.
+    pub(super) async fn close(&self) {
+        let session = self.handshake.read().await.session.clone();
+        if session.id.is_none() {
+            return;
+        }
+        let mut headers = self.common.clone();
+        add_session(&mut headers, &session);
+        let farewell = self.wire.send(Method::DELETE, headers, Bytes::new());
+        match timeout(FAREWELL, farewell).await {
+            Ok(Ok(answer)) => {
+                tracing::debug!(status = %answer.response.status(), "ended the session");
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "the session was left open"),
+            Err(_) => tracing::debug!("the session was left open: no answer came in time"),
+        }
+    }
+
+    /// Whether the gateway took it.
+    async fn send_note(&self, headers: HeaderMap, line: Bytes) -> bool {
+        match self.wire.send(Method::POST, headers, line).await {
+            Err(error) => {
+                tracing::warn!(%error, "a notification did not reach the gateway");
+                false
+            }
             Ok(mut answer) => {
                 let status = answer.response.status();
                 if !status.is_success() {
@@ -113,67 +176,61 @@ impl Relay {
                 if answer.body().await.is_ok() {
                     self.wire.give_back(answer);
                 }
+                status.is_success()
             }
         }
     }
 
-    async fn legacy(&self, request: &Request, line: &Bytes) -> Result<Reply, Failure> {
+    async fn legacy(&self, asked: Asked<'_>) -> Result<Reply, Failure> {
         let session = self.handshake.read().await.session.clone();
-        let reply = self.in_session(request, line, &session).await;
-        if session.id.is_none() || !is_lost(&reply) {
-            return reply;
+        let mut reply = self.in_session(asked, &session).await;
+        if session.id.is_some() && is_lost(&reply) {
+            // The gateway does not know the session, so nothing has run.
+            let session = self.reopen(&session).await?;
+            reply = self.in_session(asked, &session).await;
         }
-        // The gateway does not know the session, so nothing has run.
-        let session = self.reopen(&session).await?;
-        self.in_session(request, line, &session).await
+        if let Ok(reply) = &reply
+            && matches!(reply.outcome, Outcome::Result { .. })
+            && Handshake::is_kept(asked.request)
+        {
+            let mut handshake = self.handshake.write().await;
+            handshake.keep(asked.request, asked.line);
+        }
+        reply
     }
 
-    async fn modern(&self, request: &Request, line: &Bytes) -> Result<Reply, Failure> {
-        let reply = self.mirrored(request, line).await?;
+    async fn modern(&self, asked: Asked<'_>) -> Result<Reply, Failure> {
+        let reply = self.mirrored(asked).await?;
         if reply.error_code() != Some(Code::HeaderMismatch.value())
-            || request.method != "tools/call"
+            || asked.request.method != "tools/call"
         {
             return Ok(reply);
         }
         // A mismatch is found before anything runs. The tool's marks may be unknown here, or old.
-        self.list_tools(&request.params).await?;
-        self.mirrored(request, line).await
+        self.list_tools(&asked.request.params).await?;
+        self.mirrored(asked).await
     }
 
-    async fn in_session(
-        &self,
-        request: &Request,
-        line: &Bytes,
-        session: &Session,
-    ) -> Result<Reply, Failure> {
+    async fn in_session(&self, asked: Asked<'_>, session: &Session) -> Result<Reply, Failure> {
         let mut headers = self.common.clone();
         add_session(&mut headers, session);
-        self.exchange(headers, request, line).await
+        self.exchange(headers, asked, Some(session)).await
     }
 
-    async fn mirrored(&self, request: &Request, line: &Bytes) -> Result<Reply, Failure> {
+    async fn mirrored(&self, asked: Asked<'_>) -> Result<Reply, Failure> {
+        let Request { method, params, .. } = asked.request;
         let mut headers = self.common.clone();
-        let marks = text_of(&request.params, "name").and_then(|name| {
-            self.marks
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get(name)
-                .cloned()
-        });
-        add_modern(
-            &mut headers,
-            &request.method,
-            &request.params,
-            &marks.unwrap_or_default(),
-        );
-        let reply = self.exchange(headers, request, line).await?;
-        if request.method == "tools/list" {
-            self.learn(&reply);
+        let name = params.get("name").and_then(Value::as_str);
+        let marks = name.map(|name| self.marks.of(name)).unwrap_or_default();
+        add_modern(&mut headers, method, params, &marks);
+        let reply = self.exchange(headers, asked, None).await?;
+        if let ("tools/list", Outcome::Result { value, .. }) = (method.as_str(), &reply.outcome) {
+            self.marks.learn(value);
         }
         Ok(reply)
     }
 
-    /// Lists tools for the marks alone, in the name of the request that lacked them.
+    /// Lists tools for their marks alone, in the name of the request that lacked them.
     async fn list_tools(&self, params: &Params) -> Result<(), Failure> {
         let meta = params.get("_meta").cloned().unwrap_or(Value::Null);
         let mut cursor = None;
@@ -188,10 +245,16 @@ impl Relay {
             let Ok(Message::Request(request)) = jsonrpc::parse(&line, &Limits::REQUEST) else {
                 return Ok(());
             };
-            let mut headers = self.common.clone();
-            add_modern(&mut headers, &request.method, &request.params, &[]);
-            let reply = self.exchange(headers, &request, &line).await?;
-            cursor = self.learn(&reply);
+            let listed = Asked {
+                request: &request,
+                line: &line,
+                arrival: None,
+            };
+            let reply = self.mirrored(listed).await?;
+            cursor = match &reply.outcome {
+                Outcome::Result { value, .. } => text(value, "nextCursor").map(str::to_owned),
+                Outcome::Error { .. } => None,
+            };
             if cursor.is_none() {
                 break;
             }
@@ -199,31 +262,31 @@ impl Relay {
         Ok(())
     }
 
-    /// Remembers the marks of a listing; says where it goes on.
-    fn learn(&self, reply: &Reply) -> Option<String> {
-        let Outcome::Result { value, .. } = &reply.outcome else {
-            return None;
-        };
-        self.marks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(marks(value));
-        text(value, "nextCursor").map(str::to_owned)
-    }
-
-    /// Opens a session in place of one that the gateway no longer knows, unless that has been done.
+    /// Opens a session in place of one that the gateway no longer knows, unless that has been done,
+    /// and brings it to where the host left the other.
     async fn reopen(&self, lost: &Session) -> Result<Session, Failure> {
         let mut handshake = self.handshake.write().await;
         if handshake.session.id == lost.id
             && let Some((request, line)) = handshake.initialize.clone()
         {
             self.open(&request, &line, &mut handshake).await?;
-            let note = jsonrpc::notification("notifications/initialized", None);
+            let session = handshake.session.clone();
             let mut headers = self.common.clone();
-            add_session(&mut headers, &handshake.session);
-            let mut answer = self.post(headers, note).await?;
-            if answer.body().await.is_ok() {
-                self.wire.give_back(answer);
+            add_session(&mut headers, &session);
+            let note = jsonrpc::notification("notifications/initialized", None);
+            self.send_note(headers, note).await;
+            for (request, line) in handshake.kept() {
+                let again = Asked {
+                    request,
+                    line,
+                    arrival: None,
+                };
+                if let Err(failure) = self.in_session(again, &session).await {
+                    tracing::warn!(%failure, method = request.method, "not asked again");
+                }
+            }
+            if session.id.is_some() {
+                self.standing.send_replace(Some(session));
             }
         }
         Ok(handshake.session.clone())
@@ -235,7 +298,12 @@ impl Relay {
         line: &Bytes,
         handshake: &mut Handshake,
     ) -> Result<Reply, Failure> {
-        let reply = self.exchange(self.common.clone(), request, line).await?;
+        let asked = Asked {
+            request,
+            line,
+            arrival: None,
+        };
+        let reply = self.exchange(self.common.clone(), asked, None).await?;
         if let Outcome::Result { value, .. } = &reply.outcome {
             let version = text(value, "protocolVersion").and_then(Version::parse);
             handshake.session = Session {
@@ -263,72 +331,42 @@ impl Relay {
         let _ = self.host.send(message).await;
     }
 
-    async fn post(&self, headers: HeaderMap, line: Bytes) -> Result<Answer, Failure> {
-        self.wire
-            .post(headers, line)
-            .await
-            .map_err(|cause| self.wire_failure(cause))
-    }
-
-    /// Posts a request and reads its answer; what comes before that on a stream goes to the host.
+    /// Posts a request and reads its answer; what comes before that on a stream goes to the host. A
+    /// stream that breaks off is taken up again where `session` allows that.
     async fn exchange(
         &self,
         headers: HeaderMap,
-        request: &Request,
-        line: &Bytes,
+        asked: Asked<'_>,
+        session: Option<&Session>,
     ) -> Result<Reply, Failure> {
-        let mut answer = self.post(headers, line.clone()).await?;
+        let Asked {
+            request,
+            line,
+            arrival,
+        } = asked;
+        let failed = |cause| self.wire_failure(cause);
+        let posted = self.wire.send(Method::POST, headers, line.clone());
+        let mut answer = posted.await.map_err(failed)?;
+        if let Some(arrival) = arrival {
+            arrival.send_replace(true);
+        }
         let status = answer.response.status().as_u16();
-        let session = answer.response.headers().get(SESSION_ID).cloned();
+        let opened = answer.response.headers().get(SESSION_ID).cloned();
         let (message, outcome) = match Kind::of(&answer) {
             Kind::Json => {
-                let body = answer
-                    .body()
-                    .await
-                    .map_err(|cause| self.wire_failure(cause))?;
+                let body = answer.body().await.map_err(failed)?;
                 self.wire.give_back(answer);
                 read_answer(&request.id, &body).ok_or_else(|| self.refused(status, &body))?
             }
-            // A stream is left as soon as the answer has come, and its connection with it.
-            Kind::Events => self.read_events(&mut answer, &request.id).await?,
+            Kind::Events => self.await_answer(answer, &request.id, session).await?,
             Kind::Other => return Err(self.refused(status, &Bytes::new())),
         };
         Ok(Reply {
             status,
-            session,
+            session: opened,
             message,
             outcome,
         })
-    }
-
-    async fn read_events(&self, answer: &mut Answer, id: &Id) -> Result<(Bytes, Outcome), Failure> {
-        let mut decoder = sse::Decoder::new(Limits::RESPONSE.bytes);
-        let mut events = Vec::new();
-        let mut found = None;
-        while let Some(chunk) = answer
-            .chunk()
-            .await
-            .map_err(|cause| self.wire_failure(cause))?
-        {
-            if decoder.push(&chunk, &mut events).is_err() {
-                return Err(self.wire_failure(WireError::TooLarge(Limits::RESPONSE.bytes)));
-            }
-            for event in events.drain(..).filter(|event| event.is_message()) {
-                match jsonrpc::parse(&event.data, &Limits::RESPONSE) {
-                    Ok(Message::Response(_)) if found.is_none() => {
-                        found = read_answer(id, &event.data);
-                    }
-                    Ok(Message::Request(_) | Message::Notification(_)) => {
-                        self.tell(event.data).await;
-                    }
-                    Ok(Message::Response(_)) | Err(_) => {}
-                }
-            }
-            if found.is_some() {
-                break;
-            }
-        }
-        found.ok_or_else(|| self.wire_failure(WireError::Lost))
     }
 
     fn wire_failure(&self, cause: WireError) -> Failure {
@@ -376,30 +414,6 @@ fn is_lost(reply: &Result<Reply, Failure>) -> bool {
     }
 }
 
-/// What a body is.
-enum Kind {
-    Json,
-    Events,
-    Other,
-}
-
-impl Kind {
-    fn of(answer: &Answer) -> Self {
-        let value = answer.response.headers().get(header::CONTENT_TYPE);
-        let value = value
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let essence = value.split(';').next().unwrap_or_default().trim();
-        if essence.eq_ignore_ascii_case("application/json") {
-            Self::Json
-        } else if essence.eq_ignore_ascii_case("text/event-stream") {
-            Self::Events
-        } else {
-            Self::Other
-        }
-    }
-}
-
 /// Reads the answer to a request. An error whose id the gateway could not read is given the id of
 /// the request that it came back for.
 fn read_answer(id: &Id, body: &Bytes) -> Option<(Bytes, Outcome)> {
@@ -414,9 +428,7 @@ fn read_answer(id: &Id, body: &Bytes) -> Option<(Bytes, Outcome)> {
     Some((message, response.outcome))
 }
 
-fn text_of<'a>(params: &'a Params, member: &str) -> Option<&'a str> {
-    params.get(member).and_then(Value::as_str)
-}
-
 /// Pages of a listing that are read for a tool's marks.
 const MAX_PAGES: usize = 32;
+/// How long the end of a session may hold the bridge's own end up.
+const FAREWELL: Duration = Duration::from_secs(2);

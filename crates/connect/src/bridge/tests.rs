@@ -4,6 +4,7 @@ use cmcp_json::{Limits, Value, parse};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     net::unix::pipe,
+    sync::oneshot,
     task::JoinHandle,
 };
 
@@ -12,6 +13,7 @@ use super::{Bridge, BridgeError, TargetError, Token, run};
 mod gateway;
 mod legacy;
 mod modern;
+mod streams;
 mod unreachable;
 
 use gateway::Gateway;
@@ -21,6 +23,7 @@ struct Host {
     input: pipe::Sender,
     output: Lines<BufReader<pipe::Receiver>>,
     bridge: JoinHandle<Result<(), BridgeError>>,
+    stop: oneshot::Sender<()>,
 }
 
 const SECRET: &str = "s3cret-token";
@@ -33,11 +36,17 @@ impl Host {
             url: url.to_owned(),
             token: Some(Token::new(SECRET).unwrap()),
         };
-        let bridge = tokio::spawn(run(bridge, bridge_input, bridge_output));
+        let (stop, stopped) = oneshot::channel();
+        let bridge = tokio::spawn(run(bridge, bridge_input, bridge_output, async {
+            if stopped.await.is_err() {
+                std::future::pending().await
+            }
+        }));
         Self {
             input,
             output: BufReader::new(output).lines(),
             bridge,
+            stop,
         }
     }
 
@@ -48,8 +57,7 @@ impl Host {
             reply.contains(r#""protocolVersion":"2025-06-18""#),
             "{reply}"
         );
-        host.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
-            .await;
+        host.send(INITIALIZED).await;
         host
     }
 
@@ -78,6 +86,7 @@ impl Host {
             input,
             mut output,
             bridge,
+            stop: _stop,
         } = self;
         drop(input);
         assert_eq!(output.next_line().await.unwrap(), None);
@@ -86,6 +95,8 @@ impl Host {
 }
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"h","version":"0"}}}"#;
+
+const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
 fn call(id: &str, tool: &str) -> String {
     format!(
@@ -137,7 +148,8 @@ async fn a_url_that_cannot_be_a_gateways_is_refused_at_once() {
             url: url.into(),
             token: None,
         };
-        match run(bridge, tokio::io::empty(), tokio::io::sink()).await {
+        let stop = std::future::pending();
+        match run(bridge, tokio::io::empty(), tokio::io::sink(), stop).await {
             Err(BridgeError::Target(error)) => assert_eq!(error, expected, "{url}"),
             other => panic!("{url}: {other:?}"),
         }

@@ -72,7 +72,6 @@ impl Drop for Connection {
 pub(super) struct Answer {
     pub(super) response: Response<Incoming>,
     connection: Connection,
-    left: usize,
 }
 
 impl Wire {
@@ -89,10 +88,15 @@ impl Wire {
         &self.target
     }
 
-    /// Posts one message. It is sent once: a kept connection that turns out to be closed gives the
-    /// message back unsent.
-    pub(super) async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<Answer, WireError> {
-        let mut request = self.request(headers, body);
+    /// Sends one request. It is sent once: a kept connection that turns out to be closed gives it back
+    /// unsent.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, WireError> {
+        let mut request = self.request(method, headers, body);
         while let Some(mut connection) = self.take_idle() {
             match timeout(SILENCE, connection.sender.try_send_request(request)).await {
                 Err(_) => return Err(WireError::Silence),
@@ -127,9 +131,9 @@ impl Wire {
             .pop()
     }
 
-    fn request(&self, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
+    fn request(&self, method: Method, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = method;
         *request.uri_mut() = self.target.path.clone();
         *request.headers_mut() = headers;
         request
@@ -159,7 +163,6 @@ impl Answer {
         Self {
             response,
             connection,
-            left: MAX_ANSWER,
         }
     }
 
@@ -173,10 +176,6 @@ impl Answer {
             let Ok(data) = frame.map_err(|_| WireError::Lost)?.into_data() else {
                 continue;
             };
-            self.left = self
-                .left
-                .checked_sub(data.len())
-                .ok_or(WireError::TooLarge(MAX_ANSWER))?;
             return Ok(Some(data));
         }
     }
@@ -185,6 +184,9 @@ impl Answer {
     pub(super) async fn body(&mut self) -> Result<Bytes, WireError> {
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk().await? {
+            if chunk.len() > MAX_BODY.saturating_sub(body.len()) {
+                return Err(WireError::TooLarge(MAX_BODY));
+            }
             body.extend_from_slice(&chunk);
         }
         Ok(body.into())
@@ -206,7 +208,8 @@ where
 }
 
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long the gateway may say nothing while an answer is due.
+/// How long the gateway may say nothing while an answer is due, or on an open stream: it sends
+/// comments to keep one open.
 const SILENCE: Duration = Duration::from_secs(300);
 const MAX_IDLE: usize = 16;
-const MAX_ANSWER: usize = 64 << 20;
+const MAX_BODY: usize = 64 << 20;

@@ -1,13 +1,16 @@
 //! What both transports say and hear when they find out which era a server belongs to.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use cmcp_json::{Object, Value};
 
+use super::own::Own;
 use crate::{
     error::Code,
-    headers::{META_CAPABILITIES, META_CLIENT_INFO, META_VERSION},
+    headers::META_SERVER_INFO,
     jsonrpc::{self, Outcome},
-    upstream::{ProtocolFault, UpstreamError},
+    upstream::{Kind, Offers, ProtocolFault, UpstreamError, Watch},
     version::Version,
 };
 
@@ -19,32 +22,55 @@ pub(super) const INITIALIZED: &str = "notifications/initialized";
 /// The revision of the modern era that is spoken here.
 pub(super) const MODERN: Version = Version::V2026_07_28;
 
-/// What a handshake settled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Settled {
-    pub(super) version: Version,
-    pub(super) changes: Changes,
-}
-
-/// Whether the server says that it will tell when its tools change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Changes {
-    Announced,
-    Silent,
-}
-
-impl Changes {
-    /// Reads the capabilities in the result of either handshake.
-    pub(super) fn of(answer: &Outcome) -> Self {
-        let Outcome::Result { value, .. } = answer else {
-            return Self::Silent;
-        };
-        let tools = value.get("capabilities").and_then(|all| all.get("tools"));
-        match tools.and_then(|tools| tools.get("listChanged")?.as_bool()) {
-            Some(true) => Self::Announced,
-            Some(false) | None => Self::Silent,
+/// What the answer to `server/discover` says of a server; little, where it is an error.
+pub(super) fn discovered(answer: &Outcome, version: Version) -> Offers {
+    match answer {
+        Outcome::Result { value, .. } => {
+            let meta = value.get("_meta");
+            let info = meta.and_then(|meta| meta.get(META_SERVER_INFO)).cloned();
+            offers(value, version, info)
         }
+        Outcome::Error { .. } => unknown(version),
     }
+}
+
+/// A server that has not said anything of itself.
+pub(super) fn unknown(version: Version) -> Offers {
+    offers(&Value::Null, version, None)
+}
+
+fn offers(result: &Value, version: Version, server_info: Option<Value>) -> Offers {
+    let capabilities = result
+        .get("capabilities")
+        .filter(|all| all.as_object().is_some());
+    let empty = || Value::Object(Object::new());
+    let instructions = result.get("instructions").and_then(Value::as_str);
+    Offers {
+        version,
+        capabilities: capabilities.cloned().unwrap_or_else(empty),
+        instructions: instructions.map(str::to_owned),
+        server_info,
+    }
+}
+
+/// Whether the server says that it will tell when its listings of this kind change.
+pub(super) fn announces(offers: &Offers, kind: Kind) -> bool {
+    offers.has(&[kind.capability(), "listChanged"])
+}
+
+/// What is to be watched, as far as the server says that it can be.
+pub(super) fn honoured(offers: &Offers, wanted: &Watch) -> Watch {
+    let mut honoured = Watch {
+        lists: Kind::ALL.iter().any(|kind| announces(offers, *kind)),
+        ..wanted.clone()
+    };
+    if !offers.has(&["resources", "subscribe"]) {
+        honoured.resources.clear();
+    }
+    if !offers.version.is_modern() || !offers.has(&["extensions", TASKS]) {
+        honoured.tasks.clear();
+    }
+    honoured
 }
 
 /// What the answer to [`DISCOVER`] tells.
@@ -113,7 +139,7 @@ pub(super) fn is_modern_error(code: i64) -> bool {
 }
 
 /// What `initialize` settled on.
-pub(super) fn initialized(answer: &Outcome) -> Result<Settled, UpstreamError> {
+pub(super) fn initialized(answer: &Outcome) -> Result<Offers, UpstreamError> {
     match answer {
         Outcome::Result { value, .. } => {
             let text = value.get("protocolVersion").and_then(Value::as_str);
@@ -122,8 +148,7 @@ pub(super) fn initialized(answer: &Outcome) -> Result<Settled, UpstreamError> {
             let version = version.ok_or_else(|| UpstreamError::NoCommonVersion {
                 offered: shorten(text),
             })?;
-            let changes = Changes::of(answer);
-            Ok(Settled { version, changes })
+            Ok(offers(value, version, value.get("serverInfo").cloned()))
         }
         Outcome::Error { code, message, .. } => Err(UpstreamError::Rpc {
             method: INITIALIZE,
@@ -133,54 +158,89 @@ pub(super) fn initialized(answer: &Outcome) -> Result<Settled, UpstreamError> {
     }
 }
 
-pub(super) fn initialize_params() -> Bytes {
-    let params: Object = [
-        (
-            "protocolVersion",
-            Value::from(Version::NEWEST_LEGACY.as_str()),
-        ),
-        ("capabilities", Value::Object(Object::new())),
-        ("clientInfo", client_info()),
-    ]
-    .into();
-    Value::Object(params).to_vec().into()
+pub(super) fn initialize_params(own: &Own) -> Bytes {
+    let version = Value::from(Version::NEWEST_LEGACY.as_str()).to_vec();
+    let members: [(&str, &[u8]); 3] = [
+        ("protocolVersion", &version),
+        ("capabilities", own.raw_capabilities()),
+        ("clientInfo", own.raw_info()),
+    ];
+    jsonrpc::with_members(b"{}", &members)
 }
 
-/// The `_meta` members that make a request modern.
-pub(super) fn modern_meta(version: Version) -> [(&'static str, Vec<u8>); 3] {
-    [
-        (META_VERSION, Value::from(version.as_str()).to_vec()),
-        (META_CLIENT_INFO, client_info().to_vec()),
-        (META_CAPABILITIES, b"{}".to_vec()),
-    ]
+pub(super) fn discover_params(own: &Own) -> Bytes {
+    jsonrpc::with_members(b"{}", &[("_meta", &own_meta(own, MODERN))])
 }
 
-pub(super) fn discover_params() -> Bytes {
-    jsonrpc::with_members(b"{}", &[("_meta", &own_meta(MODERN))])
+/// The parameters that ask a modern server to tell of all this, and of every listing that it says
+/// it can tell of.
+pub(super) fn listen_params(own: &Own, offers: &Offers, wanted: &Watch) -> Bytes {
+    let mut members: Vec<(&str, Vec<u8>)> = Vec::new();
+    let lists = [
+        (Kind::Tools, "toolsListChanged"),
+        (Kind::Prompts, "promptsListChanged"),
+        (Kind::Resources, "resourcesListChanged"),
+    ];
+    for (_, member) in lists.iter().filter(|(kind, _)| announces(offers, *kind)) {
+        members.push((member, b"true".to_vec()));
+    }
+    let texts = |all: &BTreeSet<String>| {
+        let all = all.iter().map(|text| Value::from(text.as_str()));
+        Value::Array(all.collect()).to_vec()
+    };
+    let Watch {
+        resources,
+        lists: _,
+        tasks,
+    } = honoured(offers, wanted);
+    if !resources.is_empty() {
+        members.push(("resourceSubscriptions", texts(&resources)));
+    }
+    if !tasks.is_empty() {
+        members.push(("taskIds", texts(&tasks)));
+    }
+    let members: Vec<_> = members
+        .iter()
+        .map(|(name, value)| (*name, value.as_slice()))
+        .collect();
+    let wanted = jsonrpc::with_members(b"{}", &members);
+    let meta = own_meta(own, offers.version);
+    jsonrpc::with_members(b"{}", &[("notifications", &wanted), ("_meta", &meta)])
 }
 
-/// The parameters that ask a modern server to tell when its tools change.
-pub(super) fn listen_params(version: Version) -> Bytes {
-    let wanted = br#"{"toolsListChanged":true}"#.as_slice();
-    let meta = own_meta(version);
-    jsonrpc::with_members(b"{}", &[("notifications", wanted), ("_meta", &meta)])
+/// What a modern server says that it will tell of.
+pub(super) fn acknowledged(params: &jsonrpc::Params) -> Watch {
+    let said = params.get("notifications");
+    let texts = |name| {
+        let all = said
+            .and_then(|said| said.get(name))
+            .and_then(Value::as_array);
+        let texts = all.unwrap_or_default().iter().filter_map(Value::as_str);
+        texts.map(str::to_owned).collect()
+    };
+    let told = |name| {
+        said.and_then(|said| said.get(name))
+            .and_then(Value::as_bool)
+    };
+    let lists = [
+        "toolsListChanged",
+        "promptsListChanged",
+        "resourcesListChanged",
+    ];
+    Watch {
+        resources: texts("resourceSubscriptions"),
+        lists: lists.iter().any(|name| told(name) == Some(true)),
+        tasks: texts("taskIds"),
+    }
 }
 
-fn own_meta(version: Version) -> Bytes {
-    let meta = modern_meta(version);
-    let meta = meta
-        .each_ref()
-        .map(|(name, value)| (*name, value.as_slice()));
+fn own_meta(own: &Own, version: Version) -> Bytes {
+    let meta = own.meta(version, None);
+    let meta: Vec<_> = meta
+        .iter()
+        .map(|(name, value)| (*name, value.as_ref()))
+        .collect();
     jsonrpc::with_members(b"{}", &meta)
-}
-
-fn client_info() -> Value {
-    let info: Object = [
-        ("name", Value::from("cmcp")),
-        ("version", Value::from(env!("CARGO_PKG_VERSION"))),
-    ]
-    .into();
-    Value::Object(info)
 }
 
 /// A peer's words, short enough for an error message.
@@ -196,6 +256,8 @@ pub(super) fn shorten(text: &str) -> String {
     short
 }
 
+/// The extension of the modern era in which calls become tasks.
+const TASKS: &str = "io.modelcontextprotocol/tasks";
 const LONGEST_QUOTE: usize = 200;
 
 #[cfg(test)]

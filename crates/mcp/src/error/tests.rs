@@ -20,10 +20,10 @@ fn no_two_codes_share_a_number() {
 }
 
 #[test]
-fn between_minus_32019_and_minus_32000_only_the_old_dialect_speaks() {
+fn between_minus_32019_and_minus_32000_speak_the_old_dialect_and_the_legacy_era_alone() {
     let old: Vec<_> = Code::ALL
         .into_iter()
         .filter(|code| (-32019..=-32000).contains(&code.value()))
         .collect();
-    assert_eq!(old, [Code::Compat]);
+    assert_eq!(old, [Code::ResourceNotFound, Code::Compat]);
 }

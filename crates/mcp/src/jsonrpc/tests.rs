@@ -2,8 +2,8 @@ use bytes::Bytes;
 use cmcp_json::{Limits, Object, ParseErrorKind, Value};
 
 use super::{
-    Id, Message, Outcome, Params, ReplyTo, Request, Response, RpcParseError, error, error_raw,
-    notification, parse, request, result, with_members,
+    Id, LONGEST_ID, Message, Outcome, Params, ReplyTo, Request, Response, RpcParseError, error,
+    error_raw, notification, parse, request, result, with_members,
 };
 
 fn read(text: &str) -> Result<Message, RpcParseError> {
@@ -279,4 +279,31 @@ fn members_are_added_behind_those_that_are_there() {
         r#"{"a":"}","_cmcp":{},"n":1}"#
     );
     assert_eq!(with_members(b"{\"a\":1}", &[]), r#"{"a":1}"#);
+}
+
+#[test]
+fn members_of_meta_keep_their_bytes() {
+    let text = Bytes::from_static(
+        br#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta": {"progressToken" : 1.0 ,"x":"\u0041"}}}"#,
+    );
+    let Ok(Message::Request(request)) = parse(&text, &Limits::REQUEST) else {
+        panic!("a request")
+    };
+    assert_eq!(request.params.raw_meta("progressToken").unwrap(), "1.0");
+    assert_eq!(request.params.raw_meta("x").unwrap(), r#""\u0041""#);
+    assert_eq!(request.params.raw_meta("y"), None);
+    assert_eq!(Params::default().raw_meta("x"), None);
+}
+
+#[test]
+fn ids_are_told_apart_by_type_and_spelling_and_bounded() {
+    let ids: std::collections::HashSet<Id> = ["1", "1.0", "1e0", "\"1\"", "\"\"", "0"]
+        .into_iter()
+        .map(|text| {
+            Id::from_value(&cmcp_json::parse(text.as_bytes(), &Limits::REQUEST).unwrap()).unwrap()
+        })
+        .collect();
+    assert_eq!(ids.len(), 6);
+    assert!(!Id::String("x".repeat(LONGEST_ID)).is_too_long());
+    assert!(Id::String("x".repeat(LONGEST_ID + 1)).is_too_long());
 }

@@ -76,7 +76,13 @@ pub fn with_members(raw: &[u8], members: &[(&str, &[u8])]) -> Bytes {
         .strip_suffix(b"}")
         .unwrap_or(raw)
         .trim_ascii_end();
-    let mut out = inner.to_vec();
+    // Names are short and have nothing to escape; growing would copy all of it.
+    let more = members
+        .iter()
+        .map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(8));
+    let size = more.fold(inner.len().saturating_add(1), usize::saturating_add);
+    let mut out = Vec::with_capacity(size);
+    out.extend_from_slice(inner);
     let mut separate = inner != b"{";
     for (name, value) in members {
         if separate {

@@ -33,6 +33,21 @@ fn a_line_of_exactly_the_cap_passes_and_one_byte_more_is_skipped() {
 }
 
 #[test]
+fn what_may_come_next_may_be_longer_or_shorter_than_what_came() {
+    let mut decoder = Decoder::new(4);
+    decoder.push(b"123");
+    assert_eq!(decoder.next_line(), None);
+    decoder.allow(6);
+    decoder.push(b"456\n123");
+    assert_eq!(decoder.next_line(), Some(whole("123456")));
+    decoder.allow(2);
+    assert_eq!(decoder.next_line(), None);
+    decoder.push(b"\n12\n");
+    assert!(matches!(decoder.next_line(), Some(Line::TooLong { .. })));
+    assert_eq!(decoder.next_line(), Some(whole("12")));
+}
+
+#[test]
 fn a_skipped_line_keeps_its_ends_and_nothing_else() {
     let mut decoder = Decoder::new(1000);
     let mut longest = 0;

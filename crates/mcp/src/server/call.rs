@@ -43,6 +43,27 @@ pub enum InvalidParams {
     /// `_meta` is there and not an object.
     #[error("_meta must be an object")]
     Meta,
+    /// `cursor` is there and not a string.
+    #[error("cursor must be a string")]
+    Cursor,
+    /// `inputResponses` is there and not an object.
+    #[error("inputResponses must be an object")]
+    InputResponses,
+    /// `level` is not a log level.
+    #[error("level must be one of debug, info, notice, warning, error, critical, alert, emergency")]
+    Level,
+    /// `notifications` is missing, or a member of it is not what it has to be.
+    #[error("notifications must be an object of booleans and arrays of strings")]
+    Notifications,
+    /// `requestState` is there and not a string.
+    #[error("requestState must be a string")]
+    RequestState,
+    /// More resources or tasks than one stream may be about.
+    #[error("more subscriptions than one stream may hold; open another for the rest")]
+    TooManySubscriptions,
+    /// `uri` is missing or not a string.
+    #[error("uri must be a string")]
+    Uri,
     /// More levels than 0.7.1 takes.
     #[error("arguments nested past the depth cap of {DEPTH}")]
     Depth,

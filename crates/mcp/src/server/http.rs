@@ -6,167 +6,32 @@
 //! is served as the Python cMCP 0.7.1 served it.
 
 use bytes::Bytes;
-use cmcp_json::{Limits, Object, Value};
+use cmcp_json::Limits;
 use http::{HeaderMap, StatusCode, Uri};
 
 use crate::{
     error::Code,
-    headers::{self, HeaderError},
-    jsonrpc::{self, Id, Message, Params},
-    method::{Method, not_found_text},
-    version::Version,
+    headers,
+    jsonrpc::{self, Message},
+    method::{ClientNote, Method, not_found_text},
 };
 
 use super::{
-    call::InvalidParams,
     media::{self, Acceptance, EVENTS, JSON, accepts},
+    session::Session,
 };
 
 mod marks;
-mod rejection;
+mod pair;
+mod verbs;
 
+pub use super::{
+    incoming::{Dialect, Heard, Incoming, Notification, Request, Response},
+    rejection::Rejection,
+};
 use marks::Marks;
-pub use rejection::Rejection;
-
-/// How this client speaks, and so how it must be answered.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Dialect {
-    /// As to 0.7.1: no handshake needed, its HTTP statuses and codes.
-    Compat,
-    /// With a transport session from `initialize`.
-    Legacy {
-        /// The session's id.
-        session: String,
-        /// The revision that was negotiated for it.
-        version: Version,
-    },
-    /// Every request stands alone.
-    Modern {
-        /// The revision that the request names.
-        version: Version,
-    },
-}
-
-/// A message that may be acted on.
-#[derive(Clone, Debug)]
-pub enum Incoming {
-    /// Wants an answer.
-    Request(Request),
-    /// Wants HTTP 202 and no body.
-    Notification(Notification),
-    /// A legacy client's answer to a request of ours; wants HTTP 202 and no body.
-    Response(Dialect),
-}
-
-/// A request for something that exists in the client's era.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// How the client speaks.
-    pub dialect: Dialect,
-    /// What the answer must carry.
-    pub id: Id,
-    /// What is asked for.
-    pub method: Method,
-    /// The parameters.
-    pub params: Params,
-    /// The whole body.
-    pub body: Bytes,
-}
-
-/// A notification; unknown ones are dropped by whoever reads them.
-#[derive(Clone, Debug)]
-pub struct Notification {
-    /// How the client speaks.
-    pub dialect: Dialect,
-    /// The method, as received.
-    pub method: String,
-    /// The parameters.
-    pub params: Params,
-}
-
-impl Dialect {
-    /// The HTTP status that goes with an error code. In the 0.7.1 dialect this holds for what is
-    /// wrong with a request; the outcomes of calls have statuses of their own there.
-    #[must_use]
-    pub fn status(&self, code: Code) -> StatusCode {
-        let (compat, modern) = match self {
-            Self::Compat => (true, false),
-            Self::Legacy { .. } => (false, false),
-            Self::Modern { .. } => (false, true),
-        };
-        match code {
-            Code::ParseError
-            | Code::InvalidRequest
-            | Code::HeaderMismatch
-            | Code::MissingClientCapability
-            | Code::UnsupportedVersion => StatusCode::BAD_REQUEST,
-            Code::SessionNotFound => StatusCode::NOT_FOUND,
-            Code::SiteNotAllowed => StatusCode::FORBIDDEN,
-            Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            Code::MethodNotFound if compat || modern => StatusCode::NOT_FOUND,
-            Code::InvalidParams if compat => StatusCode::BAD_REQUEST,
-            Code::Internal if compat => StatusCode::INTERNAL_SERVER_ERROR,
-            Code::Compat | Code::PolicyDenied | Code::KillSwitchTripped if compat => {
-                StatusCode::FORBIDDEN
-            }
-            Code::UpstreamUnavailable | Code::UpstreamFailed | Code::GatewayUnreachable
-                if compat =>
-            {
-                StatusCode::BAD_GATEWAY
-            }
-            Code::AttestationStale | Code::CatalogDrift if compat => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            Code::MethodNotFound
-            | Code::InvalidParams
-            | Code::Internal
-            | Code::Compat
-            | Code::PolicyDenied
-            | Code::UpstreamUnavailable
-            | Code::UpstreamFailed
-            | Code::AttestationStale
-            | Code::CatalogDrift
-            | Code::KillSwitchTripped
-            | Code::GatewayUnreachable => StatusCode::OK,
-        }
-    }
-
-    /// The revision whose methods exist for this client.
-    fn era(&self) -> Version {
-        match self {
-            Self::Compat => Version::NEWEST_LEGACY,
-            Self::Legacy {
-                session: _,
-                version,
-            }
-            | Self::Modern { version } => *version,
-        }
-    }
-}
-
-impl Request {
-    /// A refusal of this request.
-    #[must_use]
-    pub fn reject(&self, code: Code, message: &str, data: Option<&Value>) -> Rejection {
-        Rejection::of(&self.dialect, &self.id, code, message, data)
-    }
-
-    /// The refusal of bad parameters.
-    #[must_use]
-    pub fn reject_params(&self, error: InvalidParams) -> Rejection {
-        self.reject(
-            Code::InvalidParams,
-            &format!("Invalid params: {error}"),
-            None,
-        )
-    }
-
-    /// The refusal of headers that differ from the body.
-    #[must_use]
-    pub fn reject_headers(&self, error: &HeaderError) -> Rejection {
-        self.reject(Code::HeaderMismatch, &error.to_string(), None)
-    }
-}
+pub use pair::receive_pair;
+pub use verbs::{Get, receive_delete, receive_get};
 
 /// Refuses a URL with a query: session ids and tokens in URLs end up in logs.
 ///
@@ -190,15 +55,17 @@ pub fn too_large(headers: &HeaderMap) -> Rejection {
     Marks::read(headers).map_or_else(|refused| refused, |marks| marks.too_large())
 }
 
-/// Says what a POST means. `body` has been read up to the caller's cap; `sessions` tells the
-/// revision of a transport session that is the caller's own, and nothing for all others.
+/// Finds a transport session that is the caller's own, and nothing for all other ids.
+pub type Finder<'a> = &'a dyn Fn(&str) -> Option<Session>;
+
+/// Says what a POST means. `body` has been read up to the caller's cap.
 ///
 /// # Errors
 /// A [`Rejection`], ready to be sent. Nothing has been acted on.
 pub fn receive(
     headers: &HeaderMap,
     body: &Bytes,
-    sessions: &dyn Fn(&str) -> Option<Version>,
+    sessions: Finder<'_>,
     limits: &Limits,
 ) -> Result<Incoming, Rejection> {
     let marks = Marks::read(headers)?;
@@ -220,12 +87,25 @@ pub fn receive(
         Message::Request(request) => accept_request(headers, body, dialect, request),
         Message::Notification(jsonrpc::Notification { method, params }) => {
             Ok(Incoming::Notification(Notification {
+                note: note(&dialect, &method),
                 dialect,
                 method,
                 params,
             }))
         }
-        Message::Response(_) => Ok(Incoming::Response(dialect)),
+        Message::Response(response) => Ok(Incoming::Response(Response { dialect, response })),
+    }
+}
+
+/// The notification of that name, where it means something. Over HTTP a modern client cancels by
+/// hanging up, and so says nothing; one without session has nothing to speak of.
+fn note(dialect: &Dialect, method: &str) -> Option<ClientNote> {
+    match dialect {
+        Dialect::Compat | Dialect::Modern { version: _ } => None,
+        Dialect::Legacy {
+            session: _,
+            version,
+        } => ClientNote::parse(method).filter(|note| note.exists_in(*version)),
     }
 }
 
@@ -240,13 +120,15 @@ fn accept_request(
         method: name,
         params,
     } = request;
+    if id.is_too_long() {
+        return Err(Rejection::long_id());
+    }
     let reject = |code, message: &str| Err(Rejection::of(&dialect, &id, code, message, None));
-    let modern = dialect.era().is_modern();
+    let modern = dialect.is_modern();
     if modern && let Err(error) = headers::check_method(headers, &name) {
         return reject(Code::HeaderMismatch, &error.to_string());
     }
-    let method = Method::parse(&name).filter(|method| method.exists_in(dialect.era()));
-    let Some(method) = method else {
+    let Some(method) = dialect.method(&name) else {
         return reject(Code::MethodNotFound, &not_found_text(&name));
     };
     if modern && let Err(error) = headers::check_name(headers, &name, params.members()) {
@@ -289,11 +171,13 @@ fn check_accept(
         Message::Request(request) => Some(&request.id),
         Message::Notification(_) | Message::Response(_) => None,
     };
-    Err(Rejection::not_acceptable(dialect, id))
-}
-
-fn invalid_request() -> Value {
-    Object::from([("error_code", "MCP_INVALID_REQUEST")]).into()
+    let message = match dialect {
+        Dialect::Compat => "`Accept` must allow `application/json`, or be absent",
+        Dialect::Legacy { .. } | Dialect::Modern { .. } => {
+            "`Accept` must allow `application/json` and `text/event-stream`"
+        }
+    };
+    Err(Rejection::not_acceptable(message, id))
 }
 
 #[cfg(test)]

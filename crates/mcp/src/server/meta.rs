@@ -6,6 +6,7 @@ use crate::{
     error::Code,
     headers::{META_CAPABILITIES, META_LOG_LEVEL, META_VERSION},
     jsonrpc::Params,
+    upstream::LogLevel,
     version::Version,
 };
 
@@ -84,20 +85,9 @@ pub(super) fn check(params: &Params) -> Result<(), MetaError> {
         return Err(MetaError::Capabilities);
     }
     match params.meta(META_LOG_LEVEL) {
-        Some(level) if !level.as_str().is_some_and(|level| LEVELS.contains(&level)) => {
+        Some(level) if level.as_str().and_then(LogLevel::parse).is_none() => {
             Err(MetaError::LogLevel)
         }
         Some(_) | None => Ok(()),
     }
 }
-
-const LEVELS: [&str; 8] = [
-    "debug",
-    "info",
-    "notice",
-    "warning",
-    "error",
-    "critical",
-    "alert",
-    "emergency",
-];

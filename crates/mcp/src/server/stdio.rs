@@ -1,274 +1,297 @@
 //! A server on standard input and output: one message per line, both eras, interleaved as the
 //! client likes.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use cmcp_json::{Limits, Value, parse};
+use cmcp_json::{Limits, Value};
+use futures_util::future::BoxFuture;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
-    task::{self, AbortHandle, JoinError, JoinSet},
+    io::{AsyncRead, AsyncWrite},
+    sync::Notify,
+    task::JoinSet,
 };
 
 use crate::{
     error::Code,
-    jsonrpc::{self, Id, Message, Notification, Params, ReplyTo, Request, RpcParseError},
+    jsonrpc::{self, Id, LONGEST_ID, Message, ReplyTo, RpcParseError},
     lines::{self, Line},
-    method::{Method, not_found_text},
-    upstream::{Server, ToolCall, ToolReply, UpstreamError},
-    version::Version,
+    method::{ClientNote, Method, not_found_text},
+    upstream::Server,
 };
 
 use super::{
     Identity,
-    call::{CallParams, Caps},
-    meta, modern_list, modern_result,
+    channel::Weight,
+    incoming::{Dialect, Heard, Request},
+    meta,
+    port::{Asks, Port},
+    session::{Bounds, Handshake, OpenError, Session},
 };
 
-/// Serves until `input` ends, then finishes what is under way.
+mod exposed;
+mod write;
+
+use exposed::Exposed;
+
+/// What answers requests from standard input.
+pub trait Handler: Send + Sync {
+    /// Answers a request by finishing its port. Of `initialize` and `ping` too; what the former
+    /// agreed on is the revision of the port's session. It runs beside all other requests.
+    fn request(&self, request: Request, port: Port) -> BoxFuture<'_, ()>;
+
+    /// Does what is left to do about a notification.
+    fn heard(&self, heard: Heard, session: &Session);
+}
+
+/// Serves a server of tools, resources and prompts until `input` ends, then finishes what is under
+/// way and closes it.
 ///
 /// # Errors
 /// When `input` or `output` fails; the client is gone then.
 pub async fn serve<R, W>(
     server: Arc<dyn Server>,
     identity: Identity,
-    mut input: R,
+    input: R,
     output: W,
 ) -> io::Result<()>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let mut front = Front {
-        server,
-        identity,
-        output,
-        handshake: None,
-        tasks: JoinSet::new(),
-        running: Vec::new(),
+    let session = Session::stdio(Bounds::default());
+    let exposed = Arc::new(Exposed::new(Arc::clone(&server), identity));
+    let telling = exposed.tell(&session);
+    let handler: Arc<dyn Handler> = Arc::clone(&exposed) as _;
+    let served = tokio::select! {
+        served = run_in(&session, handler, input, output) => served,
+        never = telling => match never {},
     };
-    let mut decoder = lines::Decoder::new(Limits::REQUEST.bytes);
-    let served = loop {
-        tokio::select! {
-            line = decoder.read_from(&mut input) => match line {
-                Ok(Some(line)) => front.take(line).await?,
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error),
-            },
-            Some(done) = front.tasks.join_next_with_id() => front.finish(done).await?,
-        }
-    };
-    while let Some(done) = front.tasks.join_next_with_id().await {
-        front.finish(done).await?;
-    }
-    front.server.close().await;
+    server.close().await;
     served
 }
 
-struct Front<W> {
-    server: Arc<dyn Server>,
-    identity: Identity,
+/// Serves until `input` ends, then finishes what is under way. Streams that are listened to end
+/// with the input.
+///
+/// # Errors
+/// When `input` or `output` fails; the client is gone then, and what is under way is cancelled.
+pub async fn run<R, W>(handler: Arc<dyn Handler>, input: R, output: W) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    run_in(&Session::stdio(Bounds::default()), handler, input, output).await
+}
+
+async fn run_in<R, W>(
+    session: &Session,
+    handler: Arc<dyn Handler>,
+    input: R,
     output: W,
-    /// What `initialize` agreed on, once it has.
-    handshake: Option<Version>,
-    tasks: JoinSet<Bytes>,
-    running: Vec<Running>,
+) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let Some(line) = session.line().cloned() else {
+        return Ok(());
+    };
+    let written = Notify::new();
+    let mut front = Front {
+        handler,
+        session: session.clone(),
+        tasks: JoinSet::new(),
+        listening: Vec::new(),
+    };
+    let mut writing = std::pin::pin!(write::all(&line, output, &written));
+    let served = tokio::select! {
+        // Only an error ends it before the line has ended.
+        written = &mut writing => written,
+        read = front.read(input, &written) => {
+            line.end();
+            writing.await.and(read)
+        }
+    };
+    session.end();
+    // Handlers hear of it through their ports; none is left running.
+    front.tasks.shutdown().await;
+    served
 }
 
-/// A request whose answer is being worked out.
-struct Running {
-    id: Id,
-    task: AbortHandle,
+struct Front {
+    handler: Arc<dyn Handler>,
+    session: Session,
+    tasks: JoinSet<()>,
+    /// Listen streams, which end with the input.
+    listening: Vec<Id>,
 }
 
-/// How a request goes on.
-enum Step {
-    Reply(Bytes),
-    List {
-        id: Id,
-        era: Era,
-        cursor: Option<String>,
-    },
-    Call {
-        id: Id,
-        era: Era,
-        call: ToolCall,
-    },
-}
+impl Front {
+    /// Takes messages until the input ends, then waits for what is under way.
+    async fn read<R: AsyncRead + Unpin>(
+        &mut self,
+        mut input: R,
+        written: &Notify,
+    ) -> io::Result<()> {
+        let mut decoder = lines::Decoder::new(Limits::REQUEST.bytes);
+        let read = loop {
+            // Who does not read answers is not asked for more questions.
+            while self.session.line().is_some_and(|line| line.is_far_behind()) {
+                written.notified().await;
+            }
+            tokio::select! {
+                line = decoder.read_from(&mut input) => match line {
+                    Ok(Some(line)) => self.take(line),
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                },
+                Some(_) = self.tasks.join_next() => {}
+            }
+        };
+        self.session.withdraw_all();
+        for id in &self.listening {
+            self.session.cancel(id);
+        }
+        while self.tasks.join_next().await.is_some() {}
+        read
+    }
 
-#[derive(Clone, Copy)]
-enum Era {
-    Legacy,
-    Modern,
-}
-
-impl<W: AsyncWrite + Unpin> Front<W> {
-    async fn take(&mut self, line: Line) -> io::Result<()> {
+    fn take(&mut self, line: Line) {
         let line = match line {
             Line::Whole(line) => line,
             Line::TooLong { .. } => {
                 let message = format!("the line is longer than {} bytes", Limits::REQUEST.bytes);
-                return self
-                    .send(&refusal(ReplyTo::Unknown, Code::InvalidRequest, &message))
-                    .await;
+                self.refuse(ReplyTo::Unknown, Code::InvalidRequest, &message);
+                return;
             }
         };
         match jsonrpc::parse(&line, &Limits::REQUEST) {
-            Ok(Message::Request(request)) => {
-                let step = self.step(request);
-                self.go(step).await
-            }
-            Ok(Message::Notification(notification)) => {
-                self.note(&notification);
-                Ok(())
-            }
-            // Nothing was asked of the client.
-            Ok(Message::Response(_)) => Ok(()),
-            Err(error) => {
-                let code = match error {
-                    RpcParseError::Json(_) => Code::ParseError,
-                    RpcParseError::Batch
-                    | RpcParseError::NotAnObject
-                    | RpcParseError::Version { .. }
-                    | RpcParseError::Id
-                    | RpcParseError::Method { .. }
-                    | RpcParseError::Params { .. }
-                    | RpcParseError::Shape { .. }
-                    | RpcParseError::ErrorObject { .. } => Code::InvalidRequest,
-                };
-                let to = error.id().map_or(ReplyTo::Unknown, ReplyTo::Request);
-                self.send(&refusal(to, code, &error.to_string())).await
-            }
-        }
-    }
-
-    async fn go(&mut self, step: Step) -> io::Result<()> {
-        let server = Arc::clone(&self.server);
-        let (id, task) = match step {
-            Step::Reply(reply) => return self.send(&reply).await,
-            Step::List { id, .. } | Step::Call { id, .. } if self.is_running(&id) => {
-                // Without the id: the client would take it for the answer to its first request.
-                let message = format!("a request with the id {id} is still being answered");
-                return self
-                    .send(&refusal(ReplyTo::Unknown, Code::InvalidRequest, &message))
-                    .await;
-            }
-            Step::List { id, .. } | Step::Call { id, .. } if self.running.len() >= MAX_RUNNING => {
-                let message = format!("{MAX_RUNNING} requests are being answered; wait for one");
-                return self.send(&refusal(&id, Code::RateLimited, &message)).await;
-            }
-            Step::List { id, era, cursor } => (
-                id.clone(),
-                self.tasks
-                    .spawn(async move { list(&*server, &id, era, cursor).await }),
-            ),
-            Step::Call { id, era, call } => (
-                id.clone(),
-                self.tasks
-                    .spawn(async move { call_tool(&*server, &id, era, call).await }),
-            ),
-        };
-        self.running.push(Running { id, task });
-        Ok(())
-    }
-
-    /// Sends the answer of a task that has ended; one that was cancelled gives none.
-    async fn finish(&mut self, done: Result<(task::Id, Bytes), JoinError>) -> io::Result<()> {
-        let ended = match &done {
-            Ok((task, _)) => *task,
-            Err(error) => error.id(),
-        };
-        let place = self
-            .running
-            .iter()
-            .position(|running| running.task.id() == ended);
-        let id = place.map(|place| self.running.swap_remove(place).id);
-        match (done, id) {
-            (Ok((_, reply)), _) => self.send(&reply).await,
-            (Err(error), Some(id)) if error.is_panic() => {
-                self.send(&refusal(&id, Code::Internal, "Internal error"))
-                    .await
-            }
-            (Err(_), _) => Ok(()),
-        }
-    }
-
-    fn note(&mut self, notification: &Notification) {
-        if notification.method == "notifications/cancelled"
-            && let Some(id) = notification
-                .params
-                .get("requestId")
-                .and_then(Id::from_value)
-            && let Some(running) = self.running.iter().find(|running| running.id == id)
-        {
-            running.task.abort();
-        }
-    }
-
-    fn step(&mut self, request: Request) -> Step {
-        let Request { id, method, params } = request;
-        let era = match self.era(&method, &params) {
-            Ok(era) => era,
-            Err(refused) => return Step::Reply(refused.to(&id)),
-        };
-        let version = match era {
-            Era::Legacy => Version::NEWEST_LEGACY,
-            Era::Modern => Version::V2026_07_28,
-        };
-        match Method::parse(&method).filter(|method| method.exists_in(version)) {
-            None => Step::Reply(refusal(&id, Code::MethodNotFound, &not_found_text(&method))),
-            Some(Method::Initialize) => {
-                let requested = params.get("protocolVersion").and_then(Value::as_str);
-                let version = Version::negotiate(requested.unwrap_or_default());
-                self.handshake = Some(version);
-                Step::Reply(jsonrpc::result(
-                    &id,
-                    &self.identity.initialize_result(version),
-                ))
-            }
-            Some(Method::Ping) => Step::Reply(jsonrpc::result(&id, b"{}")),
-            Some(Method::ServerDiscover) => {
-                Step::Reply(jsonrpc::result(&id, &self.identity.discover_result()))
-            }
-            Some(Method::ToolsList) => {
-                let cursor = params
-                    .get("cursor")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned);
-                Step::List { id, era, cursor }
-            }
-            Some(Method::ToolsCall) => match CallParams::read(&params, Caps::Standard) {
-                Ok(call) => Step::Call {
-                    id,
-                    era,
-                    call: tool_call(call),
-                },
-                Err(error) => {
-                    let message = format!("Invalid params: {error}");
-                    Step::Reply(refusal(&id, Code::InvalidParams, &message))
+            Ok(Message::Request(request)) => self.request(request, line),
+            Ok(Message::Notification(notification)) => self.note(&notification),
+            Ok(Message::Response(response)) => {
+                if !self.session.respond(response) {
+                    self.session.count_dropped();
                 }
-            },
+            }
+            Err(error) => {
+                let to = error.id().map_or(ReplyTo::Unknown, ReplyTo::Request);
+                self.refuse(to, code(&error), &error.to_string());
+            }
         }
     }
 
-    /// The era of a request: `_meta` makes it modern, else there must have been a handshake.
-    fn era(&self, method: &str, params: &Params) -> Result<Era, Refused> {
+    fn request(&mut self, request: jsonrpc::Request, body: Bytes) {
+        if request.id.is_too_long() {
+            let message = format!("Invalid Request: `id` is longer than {LONGEST_ID} bytes");
+            return self.refuse(ReplyTo::Unknown, Code::InvalidRequest, &message);
+        }
+        let dialect = match self.dialect(&request) {
+            Ok(dialect) => dialect,
+            Err(refused) => return self.say(&refused.to(&request.id)),
+        };
+        let jsonrpc::Request {
+            id,
+            method: name,
+            params,
+        } = request;
+        let Some(method) = dialect.method(&name) else {
+            return self.refuse(&id, Code::MethodNotFound, &not_found_text(&name));
+        };
+        let port = if method == Method::Initialize {
+            if !self.session.shake(Handshake::read(&params)) {
+                let message = "Invalid Request: initialized already";
+                return self.refuse(&id, Code::InvalidRequest, message);
+            }
+            // Not among those that can be cancelled.
+            Some(Port::line(&id, self.session.clone(), Asks::Never).0)
+        } else {
+            self.open(&id, &dialect)
+        };
+        let Some(port) = port else {
+            return;
+        };
+        if method == Method::SubscriptionsListen {
+            self.listening.retain(|id| self.session.is_serving(id));
+            self.listening.push(id.clone());
+        }
+        let dialect = match dialect {
+            Dialect::Legacy { session, .. } => Dialect::Legacy {
+                version: session.version(),
+                session,
+            },
+            Dialect::Compat | Dialect::Modern { .. } => dialect,
+        };
+        let request = Request {
+            dialect,
+            id,
+            method,
+            params,
+            body,
+        };
+        let handler = Arc::clone(&self.handler);
+        self.tasks
+            .spawn(async move { handler.request(request, port).await });
+    }
+
+    fn open(&self, id: &Id, dialect: &Dialect) -> Option<Port> {
+        let asks = if dialect.is_modern() {
+            Asks::Never
+        } else {
+            Asks::Declared
+        };
+        match self.session.open_for(id, asks) {
+            Ok((port, _)) => Some(port),
+            Err(error) => {
+                let message = error.to_string();
+                match error {
+                    // Without the id: the client would take it for the first request's answer.
+                    OpenError::InUse => {
+                        self.refuse(ReplyTo::Unknown, Code::InvalidRequest, &message);
+                    }
+                    OpenError::TooMany { most: _ } => {
+                        self.refuse(id, Code::RateLimited, &message);
+                    }
+                    OpenError::Ended => {}
+                }
+                None
+            }
+        }
+    }
+
+    fn note(&self, notification: &jsonrpc::Notification) {
+        let jsonrpc::Notification { method, params } = notification;
+        let known = ClientNote::parse(method)
+            .filter(|note| *note == ClientNote::Cancelled || self.session.is_initialized());
+        let heard = known.map_or(Heard::Dropped, |note| self.session.hear(note, params));
+        match heard {
+            Heard::Dropped => self.session.count_dropped(),
+            Heard::Done => {}
+            Heard::Initialized | Heard::RootsChanged => self.handler.heard(heard, &self.session),
+        }
+    }
+
+    /// How a request speaks: `_meta` makes it modern, else there must have been a handshake.
+    fn dialect(&self, request: &jsonrpc::Request) -> Result<Dialect, Refused> {
         let meta = |error: meta::MetaError| Refused {
             code: error.code(),
             message: error.to_string(),
             data: error.data(),
         };
-        if let Some(name) = meta::named_version(params).map_err(meta)? {
-            meta::served_version(name).map_err(meta)?;
-            meta::check(params).map_err(meta)?;
-            return Ok(Era::Modern);
+        if let Some(name) = meta::named_version(&request.params).map_err(meta)? {
+            let version = meta::served_version(name).map_err(meta)?;
+            meta::check(&request.params).map_err(meta)?;
+            return Ok(Dialect::Modern { version });
         }
         let first = matches!(
-            Method::parse(method),
+            Method::parse(&request.method),
             Some(Method::Initialize | Method::Ping) | None
         );
-        if self.handshake.is_some() || first {
-            return Ok(Era::Legacy);
+        if first || self.session.is_initialized() {
+            return Ok(Dialect::Legacy {
+                session: self.session.clone(),
+                version: self.session.version(),
+            });
         }
         let message = "Invalid Request: initialize first, or name the protocol version in `_meta`";
         Err(Refused {
@@ -278,13 +301,12 @@ impl<W: AsyncWrite + Unpin> Front<W> {
         })
     }
 
-    fn is_running(&self, id: &Id) -> bool {
-        self.running.iter().any(|running| running.id == *id)
+    fn refuse<'a>(&self, to: impl Into<ReplyTo<'a>>, code: Code, message: &str) {
+        self.say(&jsonrpc::error(to, code.value(), message, None));
     }
 
-    async fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        self.output.write_all(&lines::encode(message)).await?;
-        self.output.flush().await
+    fn say(&self, message: &Bytes) {
+        self.session.say(message, Weight::Must);
     }
 }
 
@@ -301,53 +323,19 @@ impl Refused {
     }
 }
 
-fn tool_call(call: CallParams) -> ToolCall {
-    ToolCall {
-        name: call.name,
-        arguments: call.arguments_bytes,
-        meta: call.meta_bytes,
-        deadline: DEADLINE,
-        max_bytes: Limits::RESPONSE.bytes,
-        listed: None,
+fn code(error: &RpcParseError) -> Code {
+    match error {
+        RpcParseError::Json(_) => Code::ParseError,
+        RpcParseError::Batch
+        | RpcParseError::NotAnObject
+        | RpcParseError::Version { .. }
+        | RpcParseError::Id
+        | RpcParseError::Method { .. }
+        | RpcParseError::Params { .. }
+        | RpcParseError::Shape { .. }
+        | RpcParseError::ErrorObject { .. } => Code::InvalidRequest,
     }
 }
-
-async fn list(server: &dyn Server, id: &Id, era: Era, cursor: Option<String>) -> Bytes {
-    let listing = match server.list().await {
-        Ok(listing) => listing,
-        Err(error) => return failure(id, &error),
-    };
-    let Some(page) = listing.pages.iter().find(|page| page.cursor == cursor) else {
-        return refusal(id, Code::InvalidParams, "Invalid params: no such cursor");
-    };
-    match (era, parse(&page.bytes, &Limits::RESPONSE)) {
-        (Era::Legacy, _) => jsonrpc::result(id, &page.bytes),
-        (Era::Modern, Ok(value)) => jsonrpc::result(id, &modern_list(&page.bytes, &value)),
-        (Era::Modern, Err(_)) => refusal(id, Code::Internal, "Internal error"),
-    }
-}
-
-async fn call_tool(server: &dyn Server, id: &Id, era: Era, call: ToolCall) -> Bytes {
-    match (server.call(call).await, era) {
-        (Ok(ToolReply::Result { bytes, value: _ }), Era::Legacy) => jsonrpc::result(id, &bytes),
-        (Ok(ToolReply::Result { bytes, value }), Era::Modern) => {
-            jsonrpc::result(id, &modern_result(&bytes, &value))
-        }
-        (Ok(ToolReply::Error { bytes, .. }), _) => jsonrpc::error_raw(id, &bytes),
-        (Err(error), _) => failure(id, &error),
-    }
-}
-
-fn failure(id: &Id, error: &UpstreamError) -> Bytes {
-    refusal(id, Code::UpstreamUnavailable, &error.to_string())
-}
-
-fn refusal<'a>(to: impl Into<ReplyTo<'a>>, code: Code, message: &str) -> Bytes {
-    jsonrpc::error(to, code.value(), message, None)
-}
-
-const MAX_RUNNING: usize = 64;
-const DEADLINE: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests;

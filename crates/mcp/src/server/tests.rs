@@ -19,7 +19,7 @@ fn value(text: &[u8]) -> Value {
 #[test]
 fn initialize_answers_version_tools_and_name_and_nothing_else() {
     assert_eq!(
-        &identity().initialize_result(Version::V2025_06_18)[..],
+        &identity().initialize_result(Version::V2025_06_18, &value(br#"{"tools":{}}"#))[..],
         br#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"cmcp-runtime","version":"0.1.0"}}"#
     );
 }
@@ -31,7 +31,7 @@ fn discover_answers_the_stateless_revisions_privately_and_names_the_server_in_me
         ..identity()
     };
     assert_eq!(
-        &with.discover_result()[..],
+        &with.discover_result(&value(br#"{"tools":{}}"#))[..],
         br#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"cmcp-runtime","version":"0.1.0"}},"instructions":"Read first."}"#
     );
 }

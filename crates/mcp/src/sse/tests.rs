@@ -144,3 +144,65 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_message_is_one_event_of_one_data_line_whatever_its_size_and_line_ends() {
+    for text in [
+        "{\"a\":1}".to_owned(),
+        "{\n\"a\":1,\r\n\"b\":2\r}".to_owned(),
+        format!("{{\"a\":\"{}\"}}", "x".repeat(100_000)),
+        format!("{{\"a\":\n\"{}\"}}", "x".repeat(100_000)),
+    ] {
+        for id in [None, Some("1-2")] {
+            let parts = message(id, &Bytes::from(text.clone()));
+            let sent = parts.concat();
+            let events = decode(&sent);
+            assert_eq!(events.len(), 1);
+            assert_eq!(events[0].name, "message");
+            assert_eq!(events[0].data, text.replace(['\n', '\r'], " "));
+            assert_eq!(events[0].id.as_deref(), id.map(str::as_bytes));
+            let lines = sent.split(|byte| *byte == b'\n').count();
+            assert_eq!(lines, if id.is_some() { 5 } else { 4 });
+        }
+    }
+}
+
+#[test]
+fn a_priming_event_has_an_id_no_data_and_a_time_to_wait() {
+    let mut decoder = Decoder::new(1_000);
+    let mut events = Vec::new();
+    decoder.push(&priming("1-0", 1_500), &mut events).unwrap();
+    assert_eq!(decoder.retry(), Some(1_500));
+    assert_eq!(events.len(), 1);
+    assert!(events[0].data.is_empty());
+    assert_eq!(events[0].id.as_deref(), Some(&b"1-0"[..]));
+}
+
+#[test]
+fn the_place_of_a_stream_is_the_last_id_of_an_event_that_ended() {
+    let mut decoder = Decoder::new(1000);
+    let mut events = Vec::new();
+    assert_eq!(decoder.last_id(), None);
+    decoder
+        .push(b"id: 1\nretry: 5\n\ndata: x\n\n", &mut events)
+        .unwrap();
+    assert_eq!(decoder.last_id().map(Bytes::as_ref), Some(&b"1"[..]));
+    decoder.push(b"id: 2\ndata: y\n", &mut events).unwrap();
+    assert_eq!(decoder.last_id().map(Bytes::as_ref), Some(&b"1"[..]));
+    decoder.push(b"\nid\ndata\n\n", &mut events).unwrap();
+    assert_eq!(decoder.last_id(), None, "the empty id takes it back");
+    assert_eq!(events.len(), 3);
+}
+
+#[test]
+fn a_limit_can_be_raised_and_lowered_on_the_way() {
+    let mut decoder = Decoder::new(10);
+    let mut events = Vec::new();
+    decoder.set_limit(100);
+    decoder.push(&[b'x'; 60], &mut events).unwrap();
+    decoder.set_limit(10);
+    assert_eq!(
+        decoder.push(b"x", &mut events),
+        Err(SseError::TooLarge { limit: 10 })
+    );
+}

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -44,4 +46,29 @@ fn errors_name_cause_and_consequence() {
         connect.to_string(),
         "no connection to `http://localhost:1/`: connection refused"
     );
+}
+
+#[test]
+fn levels_are_ordered_from_the_least_severe_to_the_most() {
+    assert!(LogLevel::ALL.is_sorted());
+    for level in LogLevel::ALL {
+        assert_eq!(LogLevel::parse(level.as_str()), Some(level));
+    }
+    for none in ["", "Info", "warn", "fatal"] {
+        assert_eq!(LogLevel::parse(none), None);
+    }
+}
+
+#[test]
+fn a_capability_is_there_unless_it_is_absent_null_or_false() {
+    let capabilities = br#"{"a":{},"b":{"c":true,"d":false,"e":null},"f":false}"#;
+    let offers = Offers {
+        version: Version::V2025_11_25,
+        capabilities: cmcp_json::parse(capabilities, &cmcp_json::Limits::REQUEST).unwrap(),
+        instructions: None,
+        server_info: None,
+    };
+    let has = |path: &[&str]| offers.has(path);
+    assert!(has(&["a"]) && has(&["b"]) && has(&["b", "c"]));
+    assert!(!has(&["b", "d"]) && !has(&["b", "e"]) && !has(&["b", "x"]) && !has(&["f"]));
 }

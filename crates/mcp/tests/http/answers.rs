@@ -2,7 +2,10 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use cmcp_mcp::{Server, ToolCall, UpstreamError, upstream::ProtocolFault};
+use cmcp_mcp::{
+    Server, UpstreamError,
+    upstream::{Ask, Kind, ProtocolFault},
+};
 
 use super::support::{
     Act, Fake, Received, accepted, ask, call, events, json, legacy, modern, result, until,
@@ -63,7 +66,7 @@ async fn a_stream_that_stays_open_behind_its_answer_keeps_nobody_waiting() {
     let client = fake.client();
     ask(
         &client,
-        ToolCall {
+        Ask {
             deadline: Duration::from_secs(5),
             ..call("echo")
         },
@@ -91,23 +94,26 @@ async fn e12_a_legacy_server_that_asks_for_something_on_the_stream_is_refused_an
     .await;
     let client = fake.client();
     assert_eq!(ask(&client, call("echo")).await.unwrap(), "{}");
-    let log = fake.log.lock().unwrap().clone();
-    let replies: Vec<_> = log
-        .iter()
-        .rev()
-        .take(3)
-        .rev()
-        .map(|received| received.body.as_str())
-        .collect();
+    // They are sent beside the stream, which is read on meanwhile.
+    let replies = || {
+        let log = fake.log.lock().unwrap();
+        let replies = log.iter().filter(|r| r.method().is_empty());
+        replies.cloned().collect::<Vec<_>>()
+    };
+    until("the replies", || replies().len() == 3).await;
+    let mut bodies: Vec<_> = replies().iter().map(|r| r.body.clone()).collect();
+    bodies.sort();
+    let refused = r#""error":{"code":-32601,"message":"this client declared no such capability"}"#;
     assert_eq!(
-        replies,
+        bodies,
         [
-            r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32601,"message":"Method not found"}}"#,
-            r#"{"jsonrpc":"2.0","id":"b","error":{"code":-32601,"message":"Method not found"}}"#,
-            r#"{"jsonrpc":"2.0","id":"c","result":{}}"#,
+            format!(r#"{{"jsonrpc":"2.0","id":"a",{refused}}}"#),
+            format!(r#"{{"jsonrpc":"2.0","id":"b",{refused}}}"#),
+            r#"{"jsonrpc":"2.0","id":"c","result":{}}"#.to_owned(),
         ]
     );
-    assert_eq!(log.last().unwrap().header("mcp-session-id"), Some("s-1"));
+    let session = |r: &Received| r.header("mcp-session-id") == Some("s-1");
+    assert!(replies().iter().all(session));
     assert_eq!(client.observed().refused, 2);
     client.close().await;
 }
@@ -124,13 +130,13 @@ async fn g03_list_changed_on_a_call_s_stream_moves_the_generation_on() {
     })
     .await;
     let client = fake.client();
-    let listed = client.list().await.unwrap().generation;
-    let decided = ToolCall {
+    let listed = client.list(Kind::Tools).await.unwrap().generation;
+    let decided = Ask {
         listed: Some(listed),
         ..call("echo")
     };
     ask(&client, decided.clone()).await.unwrap();
-    assert_ne!(client.generation(), listed);
+    assert_ne!(client.generation(Kind::Tools), listed);
     let calls = fake.methods().len();
     assert_eq!(ask(&client, decided).await, Err(UpstreamError::Stale));
     assert_eq!(fake.methods().len(), calls, "nothing was sent");
@@ -246,9 +252,9 @@ async fn pages_are_followed_to_the_end_and_a_repeated_cursor_is_refused() {
         _ => modern(r, |_| accepted()),
     })
     .await;
-    let listing = fake.client().list().await.unwrap();
+    let listing = fake.client().list(Kind::Tools).await.unwrap();
     assert_eq!(
-        (listing.tools.len(), listing.pages.len(), listing.complete),
+        (listing.items.len(), listing.pages.len(), listing.complete),
         (3, 3, true)
     );
     assert_eq!(
@@ -261,7 +267,7 @@ async fn pages_are_followed_to_the_end_and_a_repeated_cursor_is_refused() {
         _ => modern(r, |_| accepted()),
     })
     .await;
-    let error = fake.client().list().await.unwrap_err();
+    let error = fake.client().list(Kind::Tools).await.unwrap_err();
     assert_eq!(error, UpstreamError::Protocol(ProtocolFault::Listing));
 }
 
@@ -279,7 +285,7 @@ async fn a_listing_that_is_none_is_refused() {
             _ => modern(r, |_| accepted()),
         })
         .await;
-        let error = fake.client().list().await.unwrap_err();
+        let error = fake.client().list(Kind::Tools).await.unwrap_err();
         assert_eq!(
             error,
             UpstreamError::Protocol(ProtocolFault::Listing),
@@ -310,8 +316,8 @@ async fn g03_a_legacy_server_that_announces_changes_is_listened_to() {
     })
     .await;
     let client = fake.client();
-    client.list().await.unwrap();
-    until("the change", || client.generation() == 1).await;
+    client.list(Kind::Tools).await.unwrap();
+    until("the change", || client.generation(Kind::Tools) == 1).await;
     let listening = fake
         .log
         .lock()
@@ -344,8 +350,8 @@ async fn g03_a_modern_server_that_announces_changes_is_listened_to() {
     })
     .await;
     let client = fake.client();
-    client.list().await.unwrap();
-    until("the change", || client.generation() == 1).await;
+    client.list(Kind::Tools).await.unwrap();
+    until("the change", || client.generation(Kind::Tools) == 1).await;
     let listening = fake.last("subscriptions/listen");
     assert_eq!(listening.header("mcp-method"), Some("subscriptions/listen"));
     assert!(listening.body.contains(r#""notifications":{"toolsListChanged":true},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28""#));
@@ -374,7 +380,7 @@ async fn a_server_without_a_stream_for_changes_is_not_asked_again() {
     })
     .await;
     let client = fake.client();
-    client.list().await.unwrap();
+    client.list(Kind::Tools).await.unwrap();
     until("the question", || {
         fake.log.lock().unwrap().iter().any(|r| r.verb == "GET")
     })

@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use cmcp_mcp::{Server, ToolCall, UpstreamError, Version, upstream::EvidenceClass};
+use cmcp_mcp::{
+    Server, UpstreamError, Version,
+    upstream::{Ask, EvidenceClass, Kind},
+};
 
 use super::support::{
     Act, Fake, accepted, ask, call, call_with, error, json, legacy, modern, result,
@@ -24,7 +27,7 @@ async fn a_modern_server_gets_headers_and_members_on_every_request() {
     let meta = Bytes::from_static(
         br#"{"traceparent":"00-1","io.modelcontextprotocol/clientInfo":{"name":"agent"}}"#,
     );
-    let exact = ToolCall {
+    let exact = Ask {
         meta: Some(meta),
         ..call_with("grüße", "{ \"z\":1e2, \"a\":\"\\u0041\" }")
     };
@@ -110,7 +113,7 @@ async fn credentials_load_and_faults_say_nothing_about_the_era() {
         let client = fake.client();
         let inner = Box::new(UpstreamError::Status { status });
         assert_eq!(
-            client.list().await.unwrap_err(),
+            client.list(Kind::Tools).await.unwrap_err(),
             UpstreamError::Negotiation(inner)
         );
         assert_eq!(fake.methods(), ["server/discover"], "{status}");
@@ -130,10 +133,95 @@ async fn an_unsupported_version_is_not_followed_by_initialize() {
     .await;
     let offered = r#"["2099-01-01"]"#.to_owned();
     assert_eq!(
-        fake.client().list().await.unwrap_err(),
+        fake.client().list(Kind::Tools).await.unwrap_err(),
         UpstreamError::NoCommonVersion { offered }
     );
     assert_eq!(fake.methods(), ["server/discover"]);
+}
+
+#[tokio::test]
+async fn a_version_that_is_refused_and_offered_at_once_is_asked_for_again() {
+    let refused = AtomicU32::new(0);
+    let fake = Fake::start(move |r| {
+        if refused.fetch_add(1, Ordering::SeqCst) == 0 {
+            let data = r#","data":{"supported":["2026-07-28"],"requested":"2026-07-28"}"#;
+            return error(r, 400, -32022, data);
+        }
+        modern(r, |r| result(r, "{}"))
+    })
+    .await;
+    let client = fake.client();
+    client.list(Kind::Tools).await.unwrap();
+    assert_eq!(client.observed().version, Some(Version::V2026_07_28));
+    assert_eq!(
+        fake.methods(),
+        ["server/discover", "server/discover", "tools/list"]
+    );
+}
+
+#[tokio::test]
+async fn what_refuses_a_call_of_a_known_server_says_nothing_about_its_era() {
+    for old in [false, true] {
+        let refusing = Arc::new(AtomicU32::new(0));
+        let status = Arc::clone(&refusing);
+        let fake = Fake::start(move |r| {
+            let call = |r: &super::support::Received| match status.load(Ordering::SeqCst) {
+                0 => result(r, "{}"),
+                status => json(u16::try_from(status).unwrap(), "", "{}"),
+            };
+            if old {
+                legacy(r, call)
+            } else {
+                modern(r, call)
+            }
+        })
+        .await;
+        let client = fake.client();
+        ask(&client, call("echo")).await.unwrap();
+        let generation = client.generation(Kind::Tools);
+        for status in [401, 403, 429, 500, 503] {
+            refusing.store(status, Ordering::SeqCst);
+            let status = u16::try_from(status).unwrap();
+            assert_eq!(
+                ask(&client, call("echo")).await,
+                Err(UpstreamError::Status { status })
+            );
+        }
+        refusing.store(0, Ordering::SeqCst);
+        ask(&client, call("echo")).await.unwrap();
+        assert_eq!(fake.count("server/discover"), 1);
+        assert_eq!(fake.count("initialize"), usize::from(old));
+        assert_eq!(client.generation(Kind::Tools), generation);
+        client.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_old_server_is_initialized_again_at_once_and_one_that_became_new_is_found_out() {
+    let step = Arc::new(AtomicU32::new(0));
+    let now = Arc::clone(&step);
+    let fake = Fake::start(move |r| match (now.load(Ordering::SeqCst), r.method()) {
+        (1, "tools/call") => {
+            now.store(2, Ordering::SeqCst);
+            json(404, "", "{}")
+        }
+        (3, "tools/call") if r.header("mcp-method").is_none() => json(404, "", "{}"),
+        (3, "initialize") => error(r, 400, -32022, r#","data":{"supported":["2026-07-28"]}"#),
+        (3, _) => modern(r, |r| result(r, r#"{"new":true}"#)),
+        _ => legacy(r, |r| result(r, "{}")),
+    })
+    .await;
+    let client = fake.client();
+    ask(&client, call("echo")).await.unwrap();
+    step.store(1, Ordering::SeqCst);
+    assert_eq!(ask(&client, call("echo")).await.unwrap(), "{}");
+    assert_eq!(fake.count("server/discover"), 1, "it is remembered");
+    assert_eq!(fake.count("initialize"), 2);
+    step.store(3, Ordering::SeqCst);
+    assert_eq!(ask(&client, call("echo")).await.unwrap(), r#"{"new":true}"#);
+    assert_eq!(client.observed().version, Some(Version::V2026_07_28));
+    assert_eq!(client.observed().downgrades, 0);
+    client.close().await;
 }
 
 #[tokio::test]
@@ -144,7 +232,7 @@ async fn an_unknown_method_with_404_is_modern_and_with_200_is_legacy() {
     })
     .await;
     let client = fake.client();
-    client.list().await.unwrap();
+    client.list(Kind::Tools).await.unwrap();
     assert_eq!(client.observed().version, Some(Version::V2026_07_28));
     assert_eq!(fake.methods(), ["server/discover", "tools/list"]);
 }
@@ -173,7 +261,7 @@ async fn a_lost_session_is_opened_again_and_the_refused_call_sent_once_more() {
     })
     .await;
     let client = fake.client();
-    let listed = client.list().await.unwrap().generation;
+    let listed = client.list(Kind::Tools).await.unwrap().generation;
     session.store(2, Ordering::SeqCst);
     ask(&client, call("echo")).await.unwrap();
     let calls = fake
@@ -182,11 +270,11 @@ async fn a_lost_session_is_opened_again_and_the_refused_call_sent_once_more() {
         .filter(|method| *method == "tools/call")
         .count();
     assert_eq!(calls, 2);
-    assert_ne!(client.generation(), listed);
+    assert_ne!(client.generation(Kind::Tools), listed);
     // Decided on the old listing, the second attempt is not made.
     session.store(3, Ordering::SeqCst);
-    let decided = ToolCall {
-        listed: Some(client.generation()),
+    let decided = Ask {
+        listed: Some(client.generation(Kind::Tools)),
         ..call("echo")
     };
     assert_eq!(ask(&client, decided).await, Err(UpstreamError::Stale));
@@ -237,9 +325,9 @@ async fn a_listing_is_repeated_when_the_server_has_become_another() {
     })
     .await;
     let client = fake.client();
-    client.list().await.unwrap();
+    client.list(Kind::Tools).await.unwrap();
     old.store(1, Ordering::SeqCst);
-    assert_eq!(client.list().await.unwrap().tools.len(), 1);
+    assert_eq!(client.list(Kind::Tools).await.unwrap().items.len(), 1);
     client.close().await;
 }
 
@@ -264,9 +352,9 @@ async fn arguments_are_mirrored_as_the_schema_says_and_a_mismatch_lists_and_trie
     })
     .await;
     let client = fake.client();
-    let listing = client.list().await.unwrap();
+    let listing = client.list(Kind::Tools).await.unwrap();
     assert_eq!(
-        listing.tools.len(),
+        listing.items.len(),
         1,
         "a tool whose marks cannot be honoured is dropped"
     );
@@ -302,7 +390,7 @@ async fn a_session_id_that_no_header_may_carry_is_refused() {
         _ => error(r, 400, -32000, ""),
     })
     .await;
-    let error = fake.client().list().await.unwrap_err();
+    let error = fake.client().list(Kind::Tools).await.unwrap_err();
     assert!(error.to_string().contains("session id"), "{error}");
     assert!(!error.sent());
 }
@@ -318,10 +406,11 @@ async fn a_server_that_speaks_neither_era_is_told_from_one_that_refuses() {
     .await;
     let inner = Box::new(UpstreamError::Status { status: 404 });
     assert_eq!(
-        fake.client().list().await.unwrap_err(),
+        fake.client().list(Kind::Tools).await.unwrap_err(),
         UpstreamError::Negotiation(inner)
     );
-    assert_eq!(fake.methods(), ["server/discover", "initialize"]);
+    // The GET is the last way in.
+    assert_eq!(fake.methods(), ["server/discover", "initialize", ""]);
 }
 
 #[tokio::test]

@@ -1,12 +1,18 @@
 //! Servers that fail, lie, stall and flood.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use cmcp_mcp::{
-    Server, ToolCall, UpstreamError,
-    client::{Credential, HttpClient, HttpTarget, Reach, Timing},
+    Server, UpstreamError,
+    client::{
+        HttpClient, HttpTarget, Identity, Reach, Timing,
+        oauth::{SecretSource, Source},
+    },
     tls::TlsPin,
-    upstream::{ConnectFault, ProtocolFault},
+    upstream::{Ask, ConnectFault, Kind, ProtocolFault},
 };
 
 use super::support::{Act, Fake, ask, call, events, json, legacy, modern, result, until};
@@ -20,7 +26,7 @@ async fn a_port_where_nobody_listens_is_told_and_nothing_was_sent() {
         .unwrap();
     let target =
         HttpTarget::parse(&format!("http://{free}/mcp?key=secret"), TlsPin::WebPki).unwrap();
-    let client = HttpClient::new(target, Timing::default()).unwrap();
+    let client = HttpClient::new(target, Timing::default(), Identity::default()).unwrap();
     let error = ask(&client, call("echo")).await.unwrap_err();
     let cause = ConnectFault::Io(std::io::ErrorKind::ConnectionRefused);
     assert_eq!(
@@ -37,11 +43,11 @@ async fn a_port_where_nobody_listens_is_told_and_nothing_was_sent() {
 async fn a_server_that_hangs_ends_at_the_deadline_and_is_hung_up_on() {
     let fake = Fake::start(|r| modern(r, |_| Act::Hang(Vec::new()))).await;
     let client = fake.client();
-    client.list().await.unwrap();
+    client.list(Kind::Tools).await.unwrap();
     let after = Duration::from_millis(100);
     let error = ask(
         &client,
-        ToolCall {
+        Ask {
             deadline: after,
             ..call("echo")
         },
@@ -62,11 +68,11 @@ async fn a_server_that_hangs_ends_at_the_deadline_and_is_hung_up_on() {
 async fn a_legacy_server_is_told_which_call_is_no_longer_waited_for() {
     let fake = Fake::start(|r| legacy(r, |_| Act::Hang(Vec::new()))).await;
     let client = fake.client();
-    client.list().await.unwrap();
+    client.list(Kind::Tools).await.unwrap();
     let after = Duration::from_millis(100);
     ask(
         &client,
-        ToolCall {
+        Ask {
             deadline: after,
             ..call("echo")
         },
@@ -101,7 +107,7 @@ async fn a_stream_that_trickles_comments_ends_at_the_deadline() {
     let after = Duration::from_millis(100);
     let error = ask(
         &fake.client(),
-        ToolCall {
+        Ask {
             deadline: after,
             ..call("echo")
         },
@@ -117,7 +123,7 @@ async fn a_server_that_hangs_before_it_is_known_has_not_been_sent_the_call() {
     let after = Duration::from_millis(100);
     let error = ask(
         &fake.client(),
-        ToolCall {
+        Ask {
             deadline: after,
             ..call("echo")
         },
@@ -181,7 +187,7 @@ async fn f07_a_chunked_flood_is_stopped_at_the_cap_and_not_behind_it() {
         let client = fake.client();
         let error = ask(
             &client,
-            ToolCall {
+            Ask {
                 max_bytes: 2 << 20,
                 ..call("echo")
             },
@@ -227,7 +233,7 @@ async fn h11_a_result_of_exactly_the_cap_passes_and_one_byte_more_does_not() {
         })
         .await;
         let client = fake.client();
-        let sized = |bytes: &str| ToolCall {
+        let sized = |bytes: &str| Ask {
             max_bytes: 5000,
             ..call(bytes)
         };
@@ -341,7 +347,7 @@ async fn f18_an_address_that_is_not_public_has_to_be_named_or_allowed() {
     let target = HttpTarget::parse(&fake.url(), TlsPin::WebPki)
         .unwrap()
         .with_reach(Reach::Public);
-    let client = HttpClient::new(target, Timing::default()).unwrap();
+    let client = HttpClient::new(target, Timing::default(), Identity::default()).unwrap();
     let error = ask(&client, call("echo")).await.unwrap_err();
     let cause = ConnectFault::Address(fake.address.ip());
     assert_eq!(
@@ -353,7 +359,7 @@ async fn f18_an_address_that_is_not_public_has_to_be_named_or_allowed() {
     );
     assert_eq!(fake.connections.load(Ordering::SeqCst), 0);
     let target = HttpTarget::parse("http://169.254.169.254/latest", TlsPin::WebPki).unwrap();
-    let client = HttpClient::new(target, Timing::default()).unwrap();
+    let client = HttpClient::new(target, Timing::default(), Identity::default()).unwrap();
     let error = ask(&client, call("echo")).await.unwrap_err();
     assert!(
         matches!(
@@ -371,9 +377,10 @@ async fn f18_an_address_that_is_not_public_has_to_be_named_or_allowed() {
 async fn a_credential_is_sent_with_every_request_and_never_shown() {
     let fake = Fake::start(|r| legacy(r, |r| result(r, "{}"))).await;
     let target = HttpTarget::parse(&fake.url(), TlsPin::WebPki).unwrap();
-    let target = target.with_credential(Credential::bearer("t0ken").unwrap());
+    let source = Source::bearer(SecretSource::fixed("t0ken".to_owned()), Arc::new(|| 0));
+    let target = target.with_credential(Arc::new(source));
     assert!(!format!("{target:?}").contains("t0ken"));
-    let client = HttpClient::new(target, Timing::default()).unwrap();
+    let client = HttpClient::new(target, Timing::default(), Identity::default()).unwrap();
     ask(&client, call("echo")).await.unwrap();
     client.close().await;
     let log = fake.log.lock().unwrap();
@@ -387,9 +394,9 @@ async fn a_credential_is_sent_with_every_request_and_never_shown() {
 async fn a_call_that_nobody_waits_for_any_more_is_cancelled() {
     let fake = Fake::start(|r| legacy(r, |_| Act::Hang(Vec::new()))).await;
     let client = fake.client();
-    client.list().await.unwrap();
+    client.list(Kind::Tools).await.unwrap();
     {
-        let abandoned = client.call(call("echo"));
+        let abandoned = client.ask(call("echo"));
         tokio::pin!(abandoned);
         let arrived = until("the call", || {
             fake.methods().iter().any(|method| method == "tools/call")
@@ -414,15 +421,15 @@ async fn a_server_that_comes_back_may_be_another_one() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let target = HttpTarget::parse(&format!("http://{address}/mcp"), TlsPin::WebPki).unwrap();
-    let client = HttpClient::new(target, Timing::default()).unwrap();
-    let before = client.generation();
-    client.list().await.unwrap_err();
+    let client = HttpClient::new(target, Timing::default(), Identity::default()).unwrap();
+    let before = client.generation(Kind::Tools);
+    client.list(Kind::Tools).await.unwrap_err();
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     let served = tokio::spawn(async move {
         let _ = listener.accept().await;
     });
-    client.list().await.unwrap_err();
-    assert_ne!(client.generation(), before);
+    client.list(Kind::Tools).await.unwrap_err();
+    assert_ne!(client.generation(Kind::Tools), before);
     served.await.unwrap();
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cmcp_mcp::{
     Server, UpstreamError,
-    client::{HttpClient, HttpTarget, TargetError, Timing},
+    client::{HttpClient, HttpTarget, Identity, TargetError, Timing},
     tls::{TlsError, TlsPin},
     upstream::{ConnectFault, EvidenceClass},
 };
@@ -37,7 +37,7 @@ async fn server(versions: &[&'static rustls::SupportedProtocolVersion]) -> Fake 
 
 fn client(fake: &Fake, pin: TlsPin) -> HttpClient {
     let target = HttpTarget::parse(&format!("https://{}/mcp", fake.address), pin).unwrap();
-    HttpClient::new(target, Timing::default()).unwrap()
+    HttpClient::new(target, Timing::default(), Identity::default()).unwrap()
 }
 
 fn certificate_pin() -> [u8; 32] {
@@ -119,7 +119,8 @@ fn f20_a_placeholder_is_no_pin_and_a_pin_needs_tls() {
     for byte in [0, 0xaa, 0xff] {
         for pin in [TlsPin::Certificate([byte; 32]), TlsPin::Key([byte; 32])] {
             let target = HttpTarget::parse("https://example.com/mcp", pin).unwrap();
-            let refused = HttpClient::new(target, Timing::default()).unwrap_err();
+            let refused =
+                HttpClient::new(target, Timing::default(), Identity::default()).unwrap_err();
             assert_eq!(refused, TargetError::Tls(TlsError::Placeholder));
         }
     }

@@ -13,13 +13,15 @@ use std::{
 use bytes::Bytes;
 use cmcp_json::{Limits, Value, parse};
 use cmcp_mcp::{
-    Server, ToolCall, ToolReply, UpstreamError,
-    client::{HttpClient, HttpTarget, Timing},
+    Server, UpstreamError,
+    client::{HttpClient, HttpTarget, Identity, Timing},
     tls::TlsPin,
+    upstream::{Ask, Reply},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::TcpListener,
+    sync::mpsc,
     task::JoinHandle,
 };
 
@@ -27,6 +29,8 @@ use tokio::{
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) verb: String,
+    /// Path and query.
+    pub(crate) path: String,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: String,
     pub(crate) message: Value,
@@ -70,7 +74,51 @@ pub(crate) enum Act {
     Flood(Vec<u8>, Vec<u8>),
     /// Write these bytes and keep the connection, silently.
     Hang(Vec<u8>),
+    /// Write what the test sends, as it comes, and close when it sends no more.
+    Feed(mpsc::UnboundedReceiver<Vec<u8>>),
 }
+
+/// The streams that a server has open, written to by the test or by the answers to other requests.
+#[derive(Clone, Default)]
+pub(crate) struct Feeds(Arc<Mutex<Vec<mpsc::UnboundedSender<Vec<u8>>>>>);
+
+impl Feeds {
+    /// Opens one more, an event stream.
+    pub(crate) fn open(&self) -> Act {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        sender.send(STREAM.as_bytes().to_vec()).unwrap();
+        self.0.lock().unwrap().push(sender);
+        Act::Feed(receiver)
+    }
+
+    pub(crate) fn opened(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    /// Writes to one of them, by the order in which they were opened.
+    pub(crate) fn write(&self, index: usize, text: &str) {
+        let _ = self.0.lock().unwrap()[index].send(text.as_bytes().to_vec());
+    }
+
+    /// Sends a message on one of them.
+    pub(crate) fn say(&self, index: usize, message: &str) {
+        self.write(index, &format!("data: {message}\n\n"));
+    }
+
+    /// Ends one of them.
+    pub(crate) fn end(&self, index: usize) {
+        let (sender, _) = mpsc::unbounded_channel();
+        self.0.lock().unwrap()[index] = sender;
+    }
+
+    /// Whether the client has hung up on one of them.
+    pub(crate) fn is_gone(&self, index: usize) -> bool {
+        self.0.lock().unwrap()[index].is_closed()
+    }
+}
+
+/// The head of an event stream that goes on until the connection is closed.
+pub(crate) const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
 
 pub(crate) fn json(status: u16, headers: &str, body: &str) -> Act {
     Act::Write(
@@ -115,6 +163,35 @@ pub(crate) fn events(body: &str) -> Act {
     )
 }
 
+/// Answers `server/discover` with these capabilities.
+pub(crate) fn discovered(received: &Received, capabilities: &str) -> Act {
+    let text = format!(r#"{{"supportedVersions":["2026-07-28"],"capabilities":{capabilities}}}"#);
+    result(received, &text)
+}
+
+/// Answers `initialize` with these capabilities, and opens the session that [`legacy`] knows.
+pub(crate) fn initialized(received: &Received, capabilities: &str) -> Act {
+    let id = received.id();
+    json(
+        200,
+        "Mcp-Session-Id: s-1\r\n",
+        &format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"protocolVersion":"2025-11-25","capabilities":{capabilities},"serverInfo":{{"name":"s","version":"1"}}}}}}"#
+        ),
+    )
+}
+
+/// An answer as it stands in an event.
+pub(crate) fn answer(received: &Received, result: &str) -> String {
+    let id = received.id();
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+}
+
+/// A notification.
+pub(crate) fn note(method: &str, params: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","method":"notifications/{method}","params":{params}}}"#)
+}
+
 /// Answers as a modern server would, but for calls.
 pub(crate) fn modern(received: &Received, call: impl FnOnce(&Received) -> Act) -> Act {
     match received.method() {
@@ -133,14 +210,7 @@ pub(crate) fn legacy(received: &Received, call: impl FnOnce(&Received) -> Act) -
     let session = received.header("mcp-session-id");
     match (received.verb.as_str(), received.method()) {
         ("DELETE", _) => Act::Write(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
-        (_, "initialize") => json(
-            200,
-            "Mcp-Session-Id: s-1\r\n",
-            &format!(
-                r#"{{"jsonrpc":"2.0","id":{},"result":{{"protocolVersion":"2025-11-25","capabilities":{{}},"serverInfo":{{"name":"s","version":"1"}}}}}}"#,
-                received.id()
-            ),
-        ),
+        (_, "initialize") => initialized(received, "{}"),
         (_, _) if session != Some("s-1") => json(
             400,
             "",
@@ -177,11 +247,28 @@ impl Fake {
         Self::with_tls(script, None).await
     }
 
+    /// A server at an address that was chosen before.
+    pub(crate) async fn at(
+        address: SocketAddr,
+        script: impl Fn(&Received) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        Self::on(listener, script, None)
+    }
+
     pub(crate) async fn with_tls(
         script: impl Fn(&Received) -> Act + Send + Sync + 'static,
         tls: Option<tokio_rustls::TlsAcceptor>,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(listener, script, tls)
+    }
+
+    fn on(
+        listener: TcpListener,
+        script: impl Fn(&Received) -> Act + Send + Sync + 'static,
+        tls: Option<tokio_rustls::TlsAcceptor>,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let script: Script = Arc::new(script);
         let state = State {
@@ -235,7 +322,20 @@ impl Fake {
 
     pub(crate) fn client_with(&self, timing: Timing) -> HttpClient {
         let target = HttpTarget::parse(&self.url(), TlsPin::WebPki).unwrap();
-        HttpClient::new(target, timing).unwrap()
+        HttpClient::new(target, timing, Identity::default()).unwrap()
+    }
+
+    /// A client that lets the server ask for what these capabilities declare.
+    pub(crate) fn client_of(&self, capabilities: &str) -> HttpClient {
+        let capabilities = parse(capabilities.as_bytes(), &Limits::REQUEST).unwrap();
+        let target = HttpTarget::parse(&self.url(), TlsPin::WebPki).unwrap();
+        let identity = Identity::with_capabilities(capabilities);
+        HttpClient::new(target, Timing::default(), identity).unwrap()
+    }
+
+    /// How many requests of this method came.
+    pub(crate) fn count(&self, method: &str) -> usize {
+        self.methods().iter().filter(|m| *m == method).count()
     }
 
     /// The methods of all requests, in order.
@@ -290,6 +390,16 @@ impl State {
                     }
                     break;
                 }
+                Act::Feed(mut feed) => {
+                    while let Some(bytes) = next(&mut stream, &mut feed).await {
+                        if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err()
+                        {
+                            break;
+                        }
+                    }
+                    let _ = stream.shutdown().await;
+                    break;
+                }
                 Act::Hang(bytes) => {
                     let _ = stream.write_all(&bytes).await;
                     let _ = stream.flush().await;
@@ -302,12 +412,25 @@ impl State {
     }
 }
 
+/// What to write next; `None` when there is no more or nobody listens.
+async fn next(
+    stream: &mut (impl AsyncRead + Unpin),
+    feed: &mut mpsc::UnboundedReceiver<Vec<u8>>,
+) -> Option<Vec<u8>> {
+    tokio::select! {
+        biased;
+        bytes = feed.recv() => bytes,
+        _ = stream.read_u8() => None,
+    }
+}
+
 async fn read(stream: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Received> {
     let mut line = String::new();
     if stream.read_line(&mut line).await.ok()? == 0 {
         return None;
     }
-    let verb = line.split(' ').next()?.to_owned();
+    let mut start = line.split(' ');
+    let (verb, path) = (start.next()?.to_owned(), start.next()?.to_owned());
     let mut headers = HashMap::new();
     loop {
         let mut line = String::new();
@@ -330,34 +453,26 @@ async fn read(stream: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Received> {
     let body = String::from_utf8(body).unwrap();
     Some(Received {
         verb,
+        path,
         headers,
         body,
         message,
     })
 }
 
-pub(crate) fn call(name: &str) -> ToolCall {
-    ToolCall {
-        name: name.to_owned(),
-        arguments: None,
-        meta: None,
-        deadline: Duration::from_secs(20),
-        max_bytes: 1 << 20,
-        listed: None,
-    }
+pub(crate) fn call(name: &str) -> Ask {
+    Ask::tool(name, None, Duration::from_secs(20), 1 << 20)
 }
 
-pub(crate) fn call_with(name: &str, arguments: &'static str) -> ToolCall {
-    ToolCall {
-        arguments: Some(Bytes::from_static(arguments.as_bytes())),
-        ..call(name)
-    }
+pub(crate) fn call_with(name: &str, arguments: &'static str) -> Ask {
+    let arguments = Bytes::from_static(arguments.as_bytes());
+    Ask::tool(name, Some(arguments), Duration::from_secs(20), 1 << 20)
 }
 
-pub(crate) async fn ask(client: &HttpClient, call: ToolCall) -> Result<String, UpstreamError> {
-    match client.call(call).await? {
-        ToolReply::Result { bytes, .. } => Ok(String::from_utf8(bytes.to_vec()).unwrap()),
-        ToolReply::Error { code, .. } => Ok(format!("error {code}")),
+pub(crate) async fn ask(client: &HttpClient, call: Ask) -> Result<String, UpstreamError> {
+    match client.ask(call).await? {
+        Reply::Result { bytes, .. } => Ok(String::from_utf8(bytes.to_vec()).unwrap()),
+        Reply::Error { code, .. } => Ok(format!("error {code}")),
     }
 }
 

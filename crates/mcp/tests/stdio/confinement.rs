@@ -3,7 +3,7 @@
 use cmcp_mcp::{
     Server, UpstreamError,
     child::{ChildLimits, EnvValue, Spawn, SpawnError},
-    upstream::Bound,
+    upstream::{Bound, Kind},
 };
 
 use super::support::{ask, call, call_with, client, example, fixture};
@@ -60,7 +60,7 @@ async fn j04_variables_that_load_code_are_refused() {
             name: name.to_owned(),
         };
         assert_eq!(
-            client.list().await.unwrap_err(),
+            client.list(Kind::Tools).await.unwrap_err(),
             UpstreamError::Spawn(refused)
         );
         client.close().await;
@@ -119,7 +119,7 @@ async fn a_child_holds_its_three_pipes_and_nothing_else_of_ours() {
 #[tokio::test]
 async fn j05_a_gigabyte_on_standard_error_blocks_nothing() {
     let client = client(fixture("legacy"));
-    let flood = client.call(call_with("flood", "{\"chunks\":\"16384\"}"));
+    let flood = client.ask(call_with("flood", "{\"chunks\":\"16384\"}"));
     flood.await.unwrap();
     client.close().await;
 }
@@ -155,7 +155,7 @@ async fn j09_memory_is_limited_and_the_next_call_is_served() {
         println!("skipped: nothing on this machine bounds memory");
         return;
     }
-    let lost = client.call(call("memory")).await.unwrap_err();
+    let lost = client.ask(call("memory")).await.unwrap_err();
     assert_eq!(lost, UpstreamError::Lost { sent: true });
     ask(&client, call("echo")).await.unwrap();
     client.close().await;

@@ -1,11 +1,12 @@
 //! How processes begin and end.
 
-use std::{fs, process::Stdio, time::Duration};
+use std::{fs, process::Stdio, sync::Arc, time::Duration};
 
 use cmcp_mcp::{
-    Server, ToolCall, UpstreamError,
+    Server, UpstreamError,
     child::Spawn,
-    client::{StdioClient, Timing},
+    client::{Bearing, Health, Identity, StdioClient, Timing},
+    upstream::{Ask, Kind},
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -14,15 +15,15 @@ use super::support::{ask, call, call_with, client, example, fixture, launcher, l
 #[tokio::test]
 async fn j11_a_server_that_exits_mid_call_loses_the_call_and_is_started_for_the_next() {
     let client = client(fixture("legacy"));
-    let listed = client.list().await.unwrap().generation;
-    let lost = client.call(call("die")).await.unwrap_err();
+    let listed = client.list(Kind::Tools).await.unwrap().generation;
+    let lost = client.ask(call("die")).await.unwrap_err();
     assert_eq!(lost, UpstreamError::Lost { sent: true });
     assert_ne!(
-        client.generation(),
+        client.generation(Kind::Tools),
         listed,
         "whatever runs next has to be listed anew"
     );
-    let decided = ToolCall {
+    let decided = Ask {
         listed: Some(listed),
         ..call("echo")
     };
@@ -34,10 +35,10 @@ async fn j11_a_server_that_exits_mid_call_loses_the_call_and_is_started_for_the_
 #[tokio::test]
 async fn a_server_that_keeps_ending_is_started_ever_later() {
     let client = client(fixture("dead"));
-    let mut last = client.list().await.unwrap_err();
+    let mut last = client.list(Kind::Tools).await.unwrap_err();
     assert!(!last.sent());
     for _ in 0..8 {
-        last = client.list().await.unwrap_err();
+        last = client.list(Kind::Tools).await.unwrap_err();
         if matches!(last, UpstreamError::BackOff { .. }) {
             break;
         }
@@ -49,16 +50,65 @@ async fn a_server_that_keeps_ending_is_started_ever_later() {
 #[tokio::test]
 async fn a_call_that_is_not_answered_ends_at_its_deadline() {
     let client = client(fixture("legacy"));
-    client.list().await.unwrap();
-    let hang = ToolCall {
+    client.list(Kind::Tools).await.unwrap();
+    let hang = Ask {
         deadline: Duration::from_millis(100),
         ..call("hang")
     };
     let after = hang.deadline;
     assert_eq!(
-        client.call(hang).await.unwrap_err(),
+        client.ask(hang).await.unwrap_err(),
         UpstreamError::Timeout { sent: true, after }
     );
+    ask(&client, call("echo")).await.unwrap();
+    client.close().await;
+}
+
+#[tokio::test]
+async fn n01_no_more_requests_are_under_way_than_the_server_bears() {
+    let bearing = Bearing {
+        concurrency: 1,
+        ..Bearing::default()
+    };
+    let client = client(fixture("legacy")).with_health(Arc::new(Health::new(bearing)));
+    ask(&client, call("echo")).await.unwrap();
+    let hang = client.ask(Ask {
+        deadline: Duration::from_millis(500),
+        ..call("hang")
+    });
+    let hasty = client.ask(Ask {
+        deadline: Duration::from_millis(100),
+        ..call("echo")
+    });
+    let (hang, hasty, patient) = tokio::join!(hang, hasty, client.ask(call("echo")));
+    assert!(hang.unwrap_err().sent());
+    assert_eq!(hasty.unwrap_err(), UpstreamError::Overloaded { limit: 1 });
+    patient.unwrap();
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_silent_is_left_alone_for_a_while() {
+    let bearing = Bearing {
+        failures: 2,
+        pause: Duration::from_millis(300),
+        ..Bearing::default()
+    };
+    let client = client(fixture("legacy")).with_health(Arc::new(Health::new(bearing)));
+    ask(&client, call("echo")).await.unwrap();
+    for _ in 0..2 {
+        let hang = Ask {
+            deadline: Duration::from_millis(30),
+            ..call("hang")
+        };
+        assert!(client.ask(hang).await.unwrap_err().sent());
+    }
+    let refused = client.ask(call("echo")).await.unwrap_err();
+    assert!(
+        matches!(refused, UpstreamError::BackOff { .. }),
+        "{refused:?}"
+    );
+    tokio::time::sleep(Duration::from_millis(350)).await;
     ask(&client, call("echo")).await.unwrap();
     client.close().await;
 }
@@ -68,9 +118,12 @@ async fn nothing_runs_before_something_is_asked_and_nothing_after_close() {
     let client = client(fixture("legacy"));
     assert_eq!(client.observed().files, []);
     client.close().await;
-    assert_eq!(client.list().await.unwrap_err(), UpstreamError::Closed);
     assert_eq!(
-        client.call(call("echo")).await.unwrap_err(),
+        client.list(Kind::Tools).await.unwrap_err(),
+        UpstreamError::Closed
+    );
+    assert_eq!(
+        client.ask(call("echo")).await.unwrap_err(),
         UpstreamError::Closed
     );
 }
@@ -104,7 +157,7 @@ async fn j07_a_daemon_does_not_outlive_a_server_that_exits_by_itself() {
     .await
     .unwrap();
     let pid = fs::read_to_string(&file).unwrap().trim().to_owned();
-    client.call(call("die")).await.unwrap_err();
+    client.ask(call("die")).await.unwrap_err();
     until("the daemon's end", || !lives(&pid)).await;
     client.close().await;
 }
@@ -125,7 +178,7 @@ async fn j07_a_server_deaf_to_everything_is_killed() {
         ..Spawn::new("/bin/sh")
     });
     client
-        .call(ToolCall {
+        .ask(Ask {
             deadline: Duration::from_millis(500),
             ..call("x")
         })
@@ -159,7 +212,12 @@ async fn a_dropped_client_ends_its_server() {
 #[tokio::test]
 #[ignore = "the other half of j13"]
 async fn j13_gateway() {
-    let client = StdioClient::new(fixture("legacy"), launcher(), Timing::default());
+    let client = StdioClient::new(
+        fixture("legacy"),
+        launcher(),
+        Timing::default(),
+        Identity::default(),
+    );
     let file = std::env::temp_dir().join(format!("cmcp-j13-{}", std::process::id()));
     ask(
         &client,
@@ -245,14 +303,14 @@ async fn a_supervisor_that_is_killed_takes_its_server_along() {
             exe.is_ok_and(|exe| exe == example("supervise"))
         })
         .unwrap();
-    let before = client.generation();
+    let before = client.generation(Kind::Tools);
     let killed = std::process::Command::new("kill")
         .args(["-9", supervisor])
         .status()
         .unwrap();
     assert!(killed.success());
     until("the end of all", || below.iter().all(|pid| !lives(pid))).await;
-    until("the noticing", || client.generation() != before).await;
+    until("the noticing", || client.generation(Kind::Tools) != before).await;
     ask(&client, call("echo")).await.unwrap();
     client.close().await;
 }

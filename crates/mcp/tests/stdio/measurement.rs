@@ -10,7 +10,7 @@ use std::{
 use cmcp_mcp::{
     Server, UpstreamError,
     child::{FilePin, Spawn, SpawnError},
-    upstream::{EvidenceClass, FileRole},
+    upstream::{EvidenceClass, FileRole, Kind},
 };
 use sha2::{Digest, Sha256};
 
@@ -79,7 +79,7 @@ async fn j03_an_executable_that_is_not_the_approved_one_is_not_started() {
     fs::write(&path, bytes).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     let second = client(spawn());
-    let error = second.list().await.unwrap_err();
+    let error = second.list(Kind::Tools).await.unwrap_err();
     assert!(!error.sent());
     assert!(
         matches!(&error, UpstreamError::Spawn(SpawnError::Digest { path: p, .. }) if *p == path),
@@ -128,7 +128,7 @@ async fn j03_a_script_named_by_an_argument_is_measured_too() {
     good.close().await;
     script(folder.path(), "server.sh", "evil");
     let evil = client(spawn(approved));
-    let error = evil.list().await.unwrap_err();
+    let error = evil.list(Kind::Tools).await.unwrap_err();
     assert!(
         matches!(error, UpstreamError::Spawn(SpawnError::Digest { .. })),
         "{error:?}"
@@ -218,7 +218,7 @@ async fn j03_a_script_swapped_after_its_measuring_gets_no_call() {
         pins: vec![pin(&path)],
         ..Spawn::new(&interpreter)
     });
-    let error = client.call(call("x")).await.unwrap_err();
+    let error = client.ask(call("x")).await.unwrap_err();
     assert_eq!(error, UpstreamError::Spawn(SpawnError::Changed { path }));
     client.close().await;
 }
@@ -237,7 +237,7 @@ async fn j02_shell_characters_relative_paths_and_path_lookups_run_nothing() {
     ];
     for command in cases {
         let client = client(Spawn::new(&command));
-        let error = client.list().await.unwrap_err();
+        let error = client.list(Kind::Tools).await.unwrap_err();
         let refused = matches!(
             error,
             UpstreamError::Spawn(SpawnError::Relative { .. } | SpawnError::Open { .. })
@@ -310,7 +310,7 @@ async fn what_cannot_be_run_is_told_apart() {
     ];
     for (path, expected) in cases {
         let client = client(Spawn::new(&path));
-        let error = client.list().await.unwrap_err();
+        let error = client.list(Kind::Tools).await.unwrap_err();
         let UpstreamError::Spawn(error) = error else {
             panic!("{}: {error:?}", path.display())
         };

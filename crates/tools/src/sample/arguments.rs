@@ -15,6 +15,14 @@ impl<'a> Arguments<'a> {
             .ok_or_else(|| format!("`{name}` must be given, as a string"))
     }
 
+    /// A string, if it is there.
+    pub(super) fn text_or_absent(self, name: &str) -> Result<Option<&'a str>, String> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(_) => self.text(name).map(Some),
+        }
+    }
+
     /// A whole number that must be there.
     pub(super) fn whole(self, name: &str) -> Result<i64, String> {
         self.whole_or_absent(name)?

@@ -31,6 +31,12 @@ struct Order {
     total_cents: i64,
 }
 
+struct Article {
+    item: &'static str,
+    price_cents: i64,
+    in_stock: i64,
+}
+
 impl Shop {
     pub(super) fn lookup_customer(&self, arguments: Arguments<'_>) -> Outcome {
         let customer = find_customer(arguments)?;
@@ -92,6 +98,11 @@ impl Shop {
         Ok(receipt)
     }
 
+    pub(super) fn find_order(&self, id: &str) -> Option<Object> {
+        let order = ORDERS.iter().find(|order| order.id == id)?;
+        Some(self.order(order))
+    }
+
     fn order(&self, order: &Order) -> Object {
         let Order {
             id,
@@ -112,6 +123,30 @@ impl Shop {
     fn refunded(&self, order: &Order) -> i64 {
         self.refunded.get(order.id).copied().unwrap_or(0)
     }
+}
+
+/// The ids of all orders.
+pub(super) fn order_ids() -> impl Iterator<Item = &'static str> {
+    ORDERS.iter().map(|order| order.id)
+}
+
+/// What is sold, and for how much.
+pub(super) fn prices() -> Object {
+    let price = |article: &Article| {
+        Object::from([
+            ("item", Value::from(article.item)),
+            ("price_cents", article.price_cents.into()),
+        ])
+    };
+    let prices: Vec<Object> = ARTICLES.iter().map(price).collect();
+    Object::from([("prices", Value::from(prices))])
+}
+
+/// Each article, and how many of it there are.
+pub(super) fn stock() -> impl Iterator<Item = (&'static str, i64)> {
+    ARTICLES
+        .iter()
+        .map(|article| (article.item, article.in_stock))
 }
 
 fn find_customer(arguments: Arguments<'_>) -> Result<&'static Customer, String> {
@@ -190,5 +225,33 @@ const ORDERS: [Order; 5] = [
         placed_on: "2025-03-18",
         item: "Fountain pen",
         total_cents: 12_000,
+    },
+];
+
+const ARTICLES: [Article; 5] = [
+    Article {
+        item: "Desk lamp",
+        price_cents: 4_900,
+        in_stock: 31,
+    },
+    Article {
+        item: "Standing desk",
+        price_cents: 61_900,
+        in_stock: 4,
+    },
+    Article {
+        item: "Office chair",
+        price_cents: 32_500,
+        in_stock: 12,
+    },
+    Article {
+        item: "Notebook, ruled",
+        price_cents: 850,
+        in_stock: 480,
+    },
+    Article {
+        item: "Fountain pen",
+        price_cents: 12_000,
+        in_stock: 27,
     },
 ];

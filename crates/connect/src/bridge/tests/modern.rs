@@ -65,9 +65,7 @@ async fn a_modern_cancellation_hangs_up_and_is_not_sent() {
     let mut host = Host::start(&gateway.url);
     host.send(&modern(1, "tools/call", r#""name":"hang","#))
         .await;
-    while gateway.seen().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    gateway.until(http::Method::POST, 1).await;
     host.send(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
         .await;
     let hung_up = gateway.state.hung_up.notified();
@@ -83,7 +81,60 @@ async fn an_unsupported_version_is_answered_by_the_gateway() {
     let gateway = Gateway::start().await;
     let mut host = Host::start(&gateway.url);
     let reply = host
-        .ask(&modern(1, "server/discover", "").replace("2026-07-28", "2027-01-01"))
+        .ask(&modern(1, "tools/list", "").replace("2026-07-28", "2027-01-01"))
         .await;
     assert_eq!(error_of(&reply).0, -32022);
+}
+
+const LISTEN: &str = r#""notifications":{"toolsListChanged":true},"#;
+
+#[tokio::test]
+async fn a_subscription_is_heard_as_it_speaks_and_ends_by_hanging_up() {
+    let gateway = Gateway::start().await;
+    let mut host = Host::start(&gateway.url);
+    assert_eq!(
+        host.ask(&modern(1, "subscriptions/listen", LISTEN)).await,
+        r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"toolsListChanged":true}}}"#
+    );
+    gateway.state.go.notify_one();
+    let changed = host.line().await;
+    assert!(changed.contains("tools/list_changed"), "{changed}");
+    let seen = gateway.seen().pop().unwrap();
+    assert_eq!(seen.header("mcp-method"), Some("subscriptions/listen"));
+    assert_eq!(seen.header("mcp-name"), None);
+    host.send(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
+        .await;
+    let hung_up = gateway.state.hung_up.notified();
+    tokio::time::timeout(Duration::from_secs(20), hung_up)
+        .await
+        .expect("the subscription was given up");
+    host.end().await;
+    assert_eq!(gateway.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn an_open_subscription_does_not_keep_the_bridge_from_ending() {
+    let gateway = Gateway::start().await;
+    let mut host = Host::start(&gateway.url);
+    host.ask(&modern(1, "subscriptions/listen", LISTEN)).await;
+    host.end().await;
+    // There was no session to end.
+    assert!(gateway.until(http::Method::DELETE, 0).await.is_empty());
+}
+
+#[tokio::test]
+async fn uris_and_tasks_are_named_in_headers_too() {
+    let gateway = Gateway::start().await;
+    let mut host = Host::start(&gateway.url);
+    for (method, member, name) in [
+        ("resources/read", "uri", "test://ein Ding"),
+        ("prompts/get", "name", "greet"),
+        ("tasks/get", "taskId", "t-1"),
+    ] {
+        host.ask(&modern(1, method, &format!(r#""{member}":"{name}","#)))
+            .await;
+        let seen = gateway.seen().pop().unwrap();
+        assert_eq!(seen.header("mcp-method"), Some(method));
+        assert_eq!(seen.header("mcp-name"), Some(name));
+    }
 }

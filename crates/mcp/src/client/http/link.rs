@@ -27,8 +27,11 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::target::HttpTarget;
-use crate::upstream::{ConnectFault, UpstreamError};
+use super::target::{HttpTarget, Reach};
+use crate::{
+    again::Again,
+    upstream::{ConnectFault, UpstreamError},
+};
 
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
@@ -37,15 +40,15 @@ type Body = Full<Bytes>;
 type Connection = http1::Connection<TokioIo<Box<dyn Io>>, Body>;
 
 /// A connection with at most one request on it.
-pub(super) struct Link {
+pub(crate) struct Link {
     sender: http1::SendRequest<Body>,
     driver: Driver,
     /// When it was last put aside.
-    pub(super) idle_since: Instant,
+    pub(crate) idle_since: Instant,
 }
 
 /// Why a request got no response.
-pub(super) enum SendFailure {
+pub(crate) enum SendFailure {
     /// Nothing of it was written: the connection had been closed before.
     Unsent(Box<Request<Body>>),
     /// It may have arrived.
@@ -55,7 +58,7 @@ pub(super) enum SendFailure {
 impl Link {
     /// Resolves, connects, and shakes hands. The address that is connected to is the one that was
     /// checked: the name is not looked up again.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         target: &HttpTarget,
         tls: Option<&Arc<ClientConfig>>,
         within: Duration,
@@ -69,7 +72,7 @@ impl Link {
             })
     }
 
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &mut self,
         request: Request<Body>,
     ) -> Result<Response<Incoming>, SendFailure> {
@@ -84,7 +87,7 @@ impl Link {
     }
 
     /// The next part of a response's body; `None` behind the last.
-    pub(super) async fn frame(
+    pub(crate) async fn frame(
         &mut self,
         body: &mut Incoming,
     ) -> Option<Result<Frame<Bytes>, hyper::Error>> {
@@ -95,13 +98,13 @@ impl Link {
 
     /// Whether another request can follow at once: the response has been read to its end, and the
     /// server keeps the connection.
-    pub(super) async fn is_reusable(&mut self) -> bool {
+    pub(crate) async fn is_reusable(&mut self) -> bool {
         let Self { sender, driver, .. } = self;
         matches!(driver.drive_once(sender.ready()).await, Some(Ok(())))
     }
 
     /// Whether it still stands, as far as can be told without asking.
-    pub(super) async fn is_alive(&mut self) -> bool {
+    pub(crate) async fn is_alive(&mut self) -> bool {
         let Self { sender, driver, .. } = self;
         driver.drive_once(std::future::pending::<()>()).await;
         !driver.ended && !sender.is_closed()
@@ -111,6 +114,7 @@ impl Link {
 struct Driver {
     connection: Pin<Box<Connection>>,
     ended: bool,
+    again: Again,
 }
 
 impl Driver {
@@ -122,26 +126,32 @@ impl Driver {
     /// As [`Self::drive`], without waiting for anything.
     async fn drive_once<F: Future>(&mut self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
-        poll_fn(|cx| match self.step(future.as_mut(), cx) {
+        let output = poll_fn(|cx| match self.step(future.as_mut(), cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending => Poll::Ready(None),
-        })
-        .await
+        });
+        let output = output.await;
+        // Whoever uses it next looks at it first.
+        self.again.rest();
+        output
     }
 
-    fn step<F: Future>(
-        &mut self,
-        mut future: Pin<&mut F>,
-        cx: &mut Context<'_>,
-    ) -> Poll<F::Output> {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Poll::Ready(output);
-        }
-        if !self.ended {
-            // How it ended reaches the future too.
-            self.ended = self.connection.as_mut().poll(cx).is_ready();
-        }
-        future.poll(cx)
+    fn step<F: Future>(&mut self, mut future: Pin<&mut F>, cx: &Context<'_>) -> Poll<F::Output> {
+        let Self {
+            connection,
+            ended,
+            again,
+        } = self;
+        again.poll(cx, |cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(output);
+            }
+            if !*ended {
+                // How it ended reaches the future too.
+                *ended = connection.as_mut().poll(cx).is_ready();
+            }
+            future.as_mut().poll(cx)
+        })
     }
 }
 
@@ -169,6 +179,7 @@ async fn open(target: &HttpTarget, tls: Option<&Arc<ClientConfig>>) -> Result<Li
     let driver = Driver {
         connection: Box::pin(connection),
         ended: false,
+        again: Again::default(),
     };
     Ok(Link {
         sender,
@@ -185,9 +196,18 @@ async fn connect(target: &HttpTarget) -> Result<TcpStream, ConnectFault> {
             .map_err(|_| ConnectFault::Resolve)?
             .collect(),
     };
+    connect_to_first(addresses, target.reach).await
+}
+
+/// Connects to the first address that may be connected to. No name comes as far as here, so that
+/// none can lead elsewhere between the check and the connection.
+async fn connect_to_first(
+    addresses: Vec<SocketAddr>,
+    reach: Reach,
+) -> Result<TcpStream, ConnectFault> {
     let mut fault = ConnectFault::Resolve;
     for address in addresses {
-        if !target.reach.admits(address.ip()) {
+        if !reach.admits(address.ip()) {
             fault = ConnectFault::Address(address.ip());
             continue;
         }
@@ -213,3 +233,6 @@ fn tls_fault(error: &io::Error) -> ConnectFault {
 }
 
 const MAX_HEADERS: usize = 64;
+
+#[cfg(test)]
+mod tests;

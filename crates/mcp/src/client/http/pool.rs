@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -16,6 +19,7 @@ pub(super) struct Pool {
     tls: Option<Arc<ClientConfig>>,
     within: Duration,
     idle: Mutex<VecDeque<Link>>,
+    sweeping: AtomicBool,
     places: Arc<Semaphore>,
 }
 
@@ -32,6 +36,7 @@ impl Pool {
             tls,
             within,
             idle: Mutex::default(),
+            sweeping: AtomicBool::new(false),
             places,
         }
     }
@@ -75,10 +80,9 @@ impl Pool {
             idle.pop_front();
         }
         idle.push_back(lease.link);
-        let first = idle.len() == 1;
         drop(idle);
-        if first {
-            chores.spawn(sweep(Arc::downgrade(self)));
+        if !self.sweeping.swap(true, Ordering::AcqRel) {
+            chores.spawn(sweep(Sweeping(Arc::downgrade(self))));
         }
     }
 
@@ -117,11 +121,22 @@ impl Pool {
     }
 }
 
+/// The one sweep of a pool. Dropped, another may begin.
+struct Sweeping(Weak<Pool>);
+
+impl Drop for Sweeping {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.upgrade() {
+            pool.sweeping.store(false, Ordering::Release);
+        }
+    }
+}
+
 /// Runs while there are idle connections.
-async fn sweep(pool: Weak<Pool>) {
+async fn sweep(pool: Sweeping) {
     loop {
         tokio::time::sleep(KEEP).await;
-        match pool.upgrade() {
+        match pool.0.upgrade() {
             Some(pool) if pool.shed() => {}
             Some(_) | None => return,
         }

@@ -1,14 +1,17 @@
 //! Where an HTTP upstream is, and which addresses it may have.
 
 use std::{
-    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 use http::{HeaderValue, Uri, uri::Scheme};
 use rustls::pki_types::ServerName;
 
-use crate::tls::{TlsError, TlsPin};
+use crate::{
+    client::oauth::Source,
+    tls::{TlsError, TlsPin},
+};
 
 /// An MCP endpoint, its identity, and how we show ours.
 #[derive(Debug)]
@@ -16,11 +19,11 @@ pub struct HttpTarget {
     pub(super) host: String,
     pub(super) port: u16,
     /// Path and query, as the request line has them.
-    pub(super) path: Uri,
-    pub(super) authority: HeaderValue,
-    pub(super) tls: Option<ServerName<'static>>,
+    pub(crate) path: Uri,
+    pub(crate) authority: HeaderValue,
+    pub(crate) tls: Option<ServerName<'static>>,
     pub(super) pin: TlsPin,
-    pub(super) credential: Option<Credential>,
+    pub(super) credential: Option<Arc<Source>>,
     pub(super) reach: Reach,
     /// Scheme, host, port and path, without the query, which may hold what is nobody's business.
     pub(super) endpoint: String,
@@ -34,29 +37,6 @@ pub enum Reach {
     Public,
     /// Loopback and private networks too.
     Private,
-}
-
-/// A value of the `Authorization` header, never shown.
-pub struct Credential(HeaderValue);
-
-impl Credential {
-    /// A bearer token; `None` when a header cannot carry it.
-    #[must_use]
-    pub fn bearer(token: &str) -> Option<Self> {
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
-        value.set_sensitive(true);
-        Some(Self(value))
-    }
-
-    pub(super) fn expose(&self) -> &HeaderValue {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credential(..)")
-    }
 }
 
 /// Why a URL is no target.
@@ -141,7 +121,7 @@ impl HttpTarget {
 
     /// Sends a credential with every request.
     #[must_use]
-    pub fn with_credential(self, credential: Credential) -> Self {
+    pub fn with_credential(self, credential: Arc<Source>) -> Self {
         Self {
             credential: Some(credential),
             ..self
@@ -154,6 +134,12 @@ impl HttpTarget {
         Self { reach, ..self }
     }
 
+    /// The host, an IPv6 address without its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Scheme, host, port and path.
     #[must_use]
     pub fn endpoint(&self) -> &str {
@@ -163,7 +149,7 @@ impl HttpTarget {
 
 impl Reach {
     /// Whether a connection to this address may be made.
-    pub(super) fn admits(self, address: IpAddr) -> bool {
+    pub(crate) fn admits(self, address: IpAddr) -> bool {
         let kind = match address {
             IpAddr::V4(address) => kind_v4(address),
             IpAddr::V6(address) => kind_v6(address),

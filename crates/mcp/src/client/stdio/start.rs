@@ -9,15 +9,12 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Inner,
-    session::{Ask, Pipes, Session},
-    table::Purpose,
+    negotiate::{self, Probe},
+    session::{Pipes, Run, Session},
 };
 use crate::{
     child::{Process, Started},
-    client::handshake::{
-        self, Changes, DISCOVER, Era, INITIALIZE, INITIALIZED, Settled, UnknownMethod,
-    },
-    upstream::UpstreamError,
+    upstream::{UpstreamError, Watch},
     version::Version,
 };
 
@@ -73,7 +70,7 @@ impl Inner {
         self.starting.join(|| inner.start()).await
     }
 
-    fn running(&self) -> Option<Arc<Session>> {
+    pub(super) fn running(&self) -> Option<Arc<Session>> {
         self.state()
             .session
             .clone()
@@ -84,6 +81,20 @@ impl Inner {
         // Somebody else's start may have ended between the look above and this one's beginning.
         if let Some(session) = self.running() {
             return Ok(session);
+        }
+        let before = self.state().probe;
+        match self.launch().await {
+            // The question which era it speaks was its death, and it has been asked nothing else.
+            Err(_) if before != Probe::Fatal && self.state().probe == Probe::Fatal => {
+                self.launch().await
+            }
+            launched => launched,
+        }
+    }
+
+    async fn launch(self: &Arc<Self>) -> Result<Arc<Session>, UpstreamError> {
+        if self.is_closed() {
+            return Err(UpstreamError::Closed);
         }
         let begun = Instant::now();
         let started = Started::start(&self.spawn, &self.launcher).await;
@@ -99,20 +110,21 @@ impl Inner {
             state.files = files;
             state.confinement = Some(confinement);
         }
-        let (session, mut pipes) = Session::open(stdin, stdout, Arc::clone(&self.counters));
+        let (counters, own) = (Arc::clone(&self.counters), Arc::clone(&self.own));
+        let (session, pipes) = Session::open(stdin, stdout, counters, own);
         match self.shake_hands(&session, &process).await {
-            Ok(settled) => {
-                if settled.version.is_modern() && settled.changes == Changes::Announced {
-                    pipes.listen(Arc::clone(&session));
+            Ok(()) => {
+                let running = Running {
+                    process,
+                    pipes,
+                    begun,
+                };
+                self.keep(&session, running);
+                // Whoever closed meanwhile may have found no session to stop.
+                if self.is_closed() {
+                    session.stop();
+                    return Err(UpstreamError::Closed);
                 }
-                self.keep(
-                    &session,
-                    Running {
-                        process,
-                        pipes,
-                        begun,
-                    },
-                );
                 Ok(session)
             }
             Err(error) => {
@@ -125,23 +137,22 @@ impl Inner {
         }
     }
 
-    async fn shake_hands(
-        &self,
-        session: &Session,
-        process: &Process,
-    ) -> Result<Settled, UpstreamError> {
+    async fn shake_hands(&self, session: &Session, process: &Process) -> Result<(), UpstreamError> {
         let within = self.timing.handshake;
-        let last = self.state().version;
+        let (last, mut probe) = {
+            let state = self.state();
+            (state.version, state.probe)
+        };
         let late = UpstreamError::Timeout {
             sent: false,
             after: within,
         };
-        let settled = timeout(within, negotiate(session, last))
-            .await
-            .unwrap_or(Err(late));
-        let settled = settled.map_err(UpstreamError::while_negotiating)?;
+        let negotiation = negotiate::negotiate(session, last, &mut probe, self.timing.probe);
+        let settled = timeout(within, negotiation).await.unwrap_or(Err(late));
+        self.state().probe = probe;
+        let offers = settled.map_err(UpstreamError::while_negotiating)?;
         process.check_unchanged()?;
-        let version = settled.version;
+        let version = offers.version;
         if last.is_some_and(Version::is_modern) && !version.is_modern() {
             self.counters.downgrade();
             tracing::warn!(
@@ -150,21 +161,28 @@ impl Inner {
                 "the upstream spoke the stateless protocol before and does not any more"
             );
         }
-        session.negotiated(version);
-        Ok(settled)
+        session.negotiated(offers);
+        Ok(())
     }
 
     /// Hands the process to a task that owns it to its end.
-    fn keep(self: &Arc<Self>, session: &Arc<Session>, running: Running) {
-        let keeper = keep(Arc::downgrade(self), Arc::clone(session), running);
+    fn keep(self: &Arc<Self>, session: &Arc<Session>, mut running: Running) {
+        let version = session.offers().version;
         let mut state = self.state();
-        state.version = Some(session.version());
+        let run = match state.version.replace(version) {
+            None => Run::First,
+            Some(_) => Run::Again,
+        };
+        running
+            .pipes
+            .watch(Arc::clone(session), state.wanted.clone(), run);
+        let keeper = keep(Arc::downgrade(self), Arc::clone(session), running);
         state.session = Some(Arc::clone(session));
         state.keeper = Some(tokio::spawn(keeper));
         drop(state);
         tracing::debug!(
             command = %self.spawn.command.display(),
-            version = %session.version(),
+            %version,
             "started"
         );
     }
@@ -174,6 +192,16 @@ impl Inner {
         self.state()
             .ends
             .note(now.saturating_duration_since(begun), now);
+    }
+
+    /// Whether somebody waits for what only a running server can tell.
+    fn is_watched(&self) -> bool {
+        let Watch {
+            resources,
+            lists: _,
+            tasks,
+        } = &self.state().wanted;
+        !resources.is_empty() || !tasks.is_empty()
     }
 }
 
@@ -203,52 +231,33 @@ async fn keep(inner: Weak<Inner>, session: Arc<Session>, running: Running) {
     if let Some(inner) = inner.upgrade() {
         inner.ended(begun);
     }
+    revive(inner).await;
 }
 
-async fn negotiate(session: &Session, last: Option<Version>) -> Result<Settled, UpstreamError> {
-    // What it was before, it most likely still is; if not, it is found out anew.
-    if last.is_some_and(|last| !last.is_modern())
-        && let Ok(settled) = initialize(session).await
-    {
-        return Ok(settled);
-    }
-    let question = ask(DISCOVER, handshake::discover_params());
-    let probe = timeout(PROBE_WITHIN, session.ask(question, &Arc::default())).await;
-    // A server may leave unanswered what it does not know.
-    let Ok(answer) = probe else {
-        return initialize(session).await;
-    };
-    let answer = answer?;
-    match Era::of(&answer, UnknownMethod::Legacy) {
-        Era::Modern(version) => Ok(Settled {
-            version,
-            changes: Changes::of(&answer),
-        }),
-        Era::Legacy => initialize(session).await,
-        Era::Foreign(offered) => Err(UpstreamError::NoCommonVersion { offered }),
-    }
-}
-
-async fn initialize(session: &Session) -> Result<Settled, UpstreamError> {
-    let question = ask(INITIALIZE, handshake::initialize_params());
-    let answer = session.ask(question, &Arc::default()).await?;
-    let settled = handshake::initialized(&answer)?;
-    session.tell(INITIALIZED).await?;
-    Ok(settled)
-}
-
-fn ask(method: &'static str, params: bytes::Bytes) -> Ask {
-    Ask {
-        method,
-        params: Some(params),
-        max_bytes: HANDSHAKE_BYTES,
-        purpose: Purpose::Other,
+/// Starts a server again that somebody watches: nobody else might ask it anything.
+async fn revive(inner: Weak<Inner>) {
+    loop {
+        let Some(strong) = inner.upgrade().filter(|inner| inner.is_watched()) else {
+            return;
+        };
+        let pause = strong.state().ends.remaining(Instant::now());
+        let mut closed = strong.closed.subscribe();
+        drop(strong);
+        tokio::select! {
+            () = sleep(pause) => {}
+            // Closed, or dropped.
+            _ = closed.wait_for(|closed| *closed) => return,
+        }
+        let Some(strong) = inner.upgrade() else {
+            return;
+        };
+        match strong.session().await {
+            Ok(_) | Err(UpstreamError::Closed) => return,
+            Err(error) => tracing::debug!(%error, "a watched server is not back yet"),
+        }
     }
 }
 
-const HANDSHAKE_BYTES: usize = 1 << 20;
-/// Interpreters take seconds to load a large server before it reads its first line.
-const PROBE_WITHIN: Duration = Duration::from_secs(10);
 const LONG_LIFE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

@@ -1,7 +1,7 @@
 //! The requests that wait for an answer.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
@@ -10,9 +10,13 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::garbled;
+use super::{
+    garbled,
+    inbox::{Inbox, Mail, Takes},
+};
 use crate::{
-    jsonrpc::{Id, Outcome, Response},
+    jsonrpc::{Id, Outcome, Request, Response},
+    lines::MAX_LINE,
     upstream::{ProtocolFault, UpstreamError},
 };
 
@@ -29,9 +33,9 @@ pub(super) enum Purpose {
 
 /// How far a request has come on its way out.
 #[derive(Debug, Default)]
-pub(super) struct Progress(AtomicU8);
+pub(super) struct Passage(AtomicU8);
 
-impl Progress {
+impl Passage {
     /// Claims the right to write it; false when it has been withdrawn.
     pub(super) fn begin(&self) -> bool {
         self.settle(BEGUN) != WITHDRAWN
@@ -58,12 +62,26 @@ const QUEUED: u8 = 0;
 const BEGUN: u8 = 1;
 const WITHDRAWN: u8 = 2;
 
-type Answer = Result<Outcome, UpstreamError>;
+pub(super) type Answer = Result<Outcome, UpstreamError>;
+
+/// A request that is to be entered.
+pub(super) struct Entry {
+    pub(super) max_bytes: usize,
+    pub(super) purpose: Purpose,
+    pub(super) inbox: Option<Inbox>,
+}
 
 struct Waiting {
     answer: oneshot::Sender<Answer>,
-    max_bytes: usize,
-    purpose: Purpose,
+    entry: Entry,
+    /// The server's requests that were last put to it.
+    asked: VecDeque<Id>,
+}
+
+impl Waiting {
+    fn takes(&self) -> Option<Takes> {
+        self.entry.inbox.as_ref().map(|inbox| inbox.takes)
+    }
 }
 
 /// All requests of one session, by id.
@@ -81,8 +99,7 @@ impl Table {
     pub(super) fn enter(
         &self,
         id: u64,
-        max_bytes: usize,
-        purpose: Purpose,
+        entry: Entry,
     ) -> Result<oneshot::Receiver<Answer>, UpstreamError> {
         let mut entries = self.entries();
         if entries.ended {
@@ -92,14 +109,12 @@ impl Table {
             return Err(UpstreamError::Overloaded { limit: MOST });
         }
         let (answer, receiver) = oneshot::channel();
-        entries.waiting.insert(
-            id,
-            Waiting {
-                answer,
-                max_bytes,
-                purpose,
-            },
-        );
+        let waiting = Waiting {
+            answer,
+            entry,
+            asked: VecDeque::new(),
+        };
+        entries.waiting.insert(id, waiting);
         Ok(receiver)
     }
 
@@ -116,12 +131,10 @@ impl Table {
             // A server that could not read an id: clear only when there is one it can mean.
             None => self.only_one(),
         };
-        let Some(Waiting {
-            answer, max_bytes, ..
-        }) = waiting
-        else {
+        let Some(Waiting { answer, entry, .. }) = waiting else {
             return false;
         };
+        let max_bytes = entry.max_bytes;
         let (Outcome::Result { bytes, .. } | Outcome::Error { bytes, .. }) = &outcome;
         let too_large = bytes.len() > max_bytes;
         let result = if too_large {
@@ -137,21 +150,87 @@ impl Table {
     /// found in it, else every call there is. False when no call waits.
     pub(super) fn spoil(&self, line: Broken<'_>) -> bool {
         let mut entries = self.entries();
-        let calls =
-            |(id, waiting): (&u64, &Waiting)| (waiting.purpose == Purpose::Call).then_some(*id);
+        let calls = |(id, waiting): (&u64, &Waiting)| {
+            (waiting.entry.purpose == Purpose::Call).then_some(*id)
+        };
         let mut ids: Vec<u64> = entries.waiting.iter().filter_map(calls).collect();
         if let Some(id) = line.id().filter(|id| entries.waiting.contains_key(id)) {
             ids = vec![id];
         }
         for id in &ids {
-            if let Some(Waiting {
-                answer, max_bytes, ..
-            }) = entries.waiting.remove(id)
-            {
-                let _ = answer.send(Err(line.error(max_bytes)));
+            if let Some(Waiting { answer, entry, .. }) = entries.waiting.remove(id) {
+                let _ = answer.send(Err(line.error(entry.max_bytes)));
             }
         }
         !ids.is_empty()
+    }
+
+    /// Hands a message to the request it is about, as a line of `bytes`; false when that has no
+    /// room for it, or is not there any more.
+    pub(super) fn hand(&self, to: u64, mail: Mail, bytes: usize) -> bool {
+        let entries = self.entries();
+        let inbox = entries
+            .waiting
+            .get(&to)
+            .and_then(|waiting| waiting.entry.inbox.as_ref());
+        inbox.is_some_and(|inbox| inbox.put(mail, bytes).is_ok())
+    }
+
+    /// The only request that takes this. On one pipe for all nothing says which of several a
+    /// message belongs to.
+    pub(super) fn sole(&self, wanted: impl Fn(Takes) -> bool) -> Option<u64> {
+        self.entries().sole(wanted)
+    }
+
+    /// Puts a request of the server's to the only request that can answer it.
+    ///
+    /// # Errors
+    /// The request, where there is no such one, or where it has too much to read already.
+    pub(super) fn put(&self, request: Request, bytes: usize) -> Result<(), Request> {
+        let mut entries = self.entries();
+        let to = entries.sole(Takes::requests);
+        let Some(waiting) = to.and_then(|to| entries.waiting.get_mut(&to)) else {
+            return Err(request);
+        };
+        let Some(inbox) = &waiting.entry.inbox else {
+            return Err(request);
+        };
+        let id = request.id.clone();
+        match inbox.put(Mail::Request(request), bytes) {
+            Ok(()) => {}
+            Err(Mail::Request(request)) => return Err(request),
+            Err(Mail::Notification(_)) => return Ok(()),
+        }
+        if waiting.asked.len() >= ASKED_KEPT {
+            waiting.asked.pop_front();
+        }
+        waiting.asked.push_back(id);
+        Ok(())
+    }
+
+    /// The request that this one of the server's was put to.
+    pub(super) fn asked(&self, id: &Id) -> Option<u64> {
+        let entries = self.entries();
+        let mut waiting = entries.waiting.iter();
+        waiting
+            .find(|(_, waiting)| waiting.asked.contains(id))
+            .map(|(to, _)| *to)
+    }
+
+    /// Whether this is the id of a stream of announcements that is open.
+    pub(super) fn is_stream(&self, id: u64) -> bool {
+        let entries = self.entries();
+        let waiting = entries.waiting.get(&id);
+        waiting.is_some_and(|waiting| waiting.entry.purpose == Purpose::Listen)
+    }
+
+    /// The longest line that the answer to a request may be.
+    pub(super) fn longest_line(&self) -> usize {
+        let entries = self.entries();
+        let waiting = entries.waiting.values();
+        let largest = waiting.map(|waiting| waiting.entry.max_bytes).max();
+        let line = largest.unwrap_or_default().saturating_add(ENVELOPE);
+        line.clamp(MAX_LINE, LONGEST_LINE)
     }
 
     /// Fails everything, now and from now on. False when that has been done before.
@@ -178,7 +257,7 @@ impl Table {
         let mut ids = entries
             .waiting
             .iter()
-            .filter(|(_, waiting)| waiting.purpose != Purpose::Listen)
+            .filter(|(_, waiting)| waiting.entry.purpose != Purpose::Listen)
             .map(|(id, _)| *id);
         let (Some(id), None) = (ids.next(), ids.next()) else {
             return None;
@@ -189,6 +268,18 @@ impl Table {
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    fn sole(&self, wanted: impl Fn(Takes) -> bool) -> Option<u64> {
+        let fits =
+            |(id, waiting): (&u64, &Waiting)| waiting.takes().is_some_and(&wanted).then_some(*id);
+        let mut all = self.waiting.iter().filter_map(fits);
+        match (all.next(), all.next()) {
+            (Some(only), None) => Some(only),
+            (None, _) | (Some(_), Some(_)) => None,
+        }
     }
 }
 
@@ -216,7 +307,7 @@ impl Broken<'_> {
     fn error(&self, limit: usize) -> UpstreamError {
         match self {
             Self::TooLong { .. } => UpstreamError::TooLarge {
-                limit: limit.min(crate::lines::MAX_LINE),
+                limit: limit.min(LONGEST_LINE),
             },
             Self::NotJson(_) => UpstreamError::Protocol(ProtocolFault::NotJson),
             Self::NotJsonRpc(_) => UpstreamError::Protocol(ProtocolFault::NotJsonRpc),
@@ -226,6 +317,12 @@ impl Broken<'_> {
 
 /// Requests that may wait at once.
 const MOST: usize = 256;
+/// More of the server's requests cannot wait for an answer at once.
+const ASKED_KEPT: usize = 16;
+/// What stands around a result.
+const ENVELOPE: usize = 64 << 10;
+/// Nothing that is longer can be parsed.
+pub(super) const LONGEST_LINE: usize = cmcp_json::Limits::RESPONSE.bytes;
 
 #[cfg(test)]
 mod tests;

@@ -13,8 +13,12 @@ use crate::{
 };
 
 use super::{
-    super::meta::{self, MetaError},
-    Dialect, Rejection, invalid_request,
+    super::{
+        meta::{self, MetaError},
+        rejection::invalid_request,
+        session::Session,
+    },
+    Dialect, Finder, Rejection,
 };
 
 /// The two headers that tell dialects apart.
@@ -44,7 +48,7 @@ impl<'a> Marks<'a> {
     pub(super) fn of_request(
         &self,
         request: &jsonrpc::Request,
-        sessions: &dyn Fn(&str) -> Option<Version>,
+        sessions: Finder<'_>,
     ) -> Result<Dialect, Rejection> {
         let id = Some(&request.id);
         match self.modern(id, &request.params)? {
@@ -67,7 +71,7 @@ impl<'a> Marks<'a> {
     pub(super) fn of_notification(
         &self,
         params: &Params,
-        sessions: &dyn Fn(&str) -> Option<Version>,
+        sessions: Finder<'_>,
     ) -> Result<Dialect, Rejection> {
         match self.modern(None, params)? {
             Some(Modern {
@@ -79,10 +83,7 @@ impl<'a> Marks<'a> {
     }
 
     /// No request is ever sent to a modern client, so it has nothing to respond to.
-    pub(super) fn of_response(
-        &self,
-        sessions: &dyn Fn(&str) -> Option<Version>,
-    ) -> Result<Dialect, Rejection> {
+    pub(super) fn of_response(&self, sessions: Finder<'_>) -> Result<Dialect, Rejection> {
         match self.modern(None, &Params::default())? {
             Some(Modern { .. }) => {
                 let message = "Invalid Request: nothing was asked of this client";
@@ -177,11 +178,7 @@ impl<'a> Marks<'a> {
     }
 
     /// The dialect of a client that does not claim to be modern.
-    fn handshaken(
-        &self,
-        id: Option<&Id>,
-        sessions: &dyn Fn(&str) -> Option<Version>,
-    ) -> Result<Dialect, Rejection> {
+    fn handshaken(&self, id: Option<&Id>, sessions: Finder<'_>) -> Result<Dialect, Rejection> {
         if let Some(version) = self.version
             && Version::parse(version).is_none()
         {
@@ -192,18 +189,36 @@ impl<'a> Marks<'a> {
         let Some(session) = self.session else {
             return Ok(Dialect::Compat);
         };
-        match sessions(session) {
-            Some(version) => Ok(Dialect::Legacy {
-                session: session.to_owned(),
-                version,
+        // Pairs of 2024-11-05 are named elsewhere.
+        match sessions(session).filter(Session::is_http) {
+            Some(session) => Ok(Dialect::Legacy {
+                version: session.version(),
+                session,
             }),
-            None => {
-                let message = "no such session; initialize again without a session id";
-                let data = Object::from([("error_code", "SESSION_NOT_FOUND")]).into();
-                Err(Rejection {
-                    status: StatusCode::NOT_FOUND,
-                    ..self.answer(id, Code::SessionNotFound, message, Some(&data))
-                })
+            None => Err(Rejection::no_session(
+                id.map_or(ReplyTo::Unknown, ReplyTo::Request),
+            )),
+        }
+    }
+
+    /// The session of a request without body, which only sessions send.
+    pub(super) fn session(&self, sessions: Finder<'_>) -> Result<Session, Rejection> {
+        let modern = self
+            .version
+            .and_then(Version::parse)
+            .is_some_and(Version::is_modern);
+        if modern || self.session.is_none() {
+            return Err(Rejection::not_allowed(
+                "only a session that `initialize` opened has something to get or delete here",
+            ));
+        }
+        match self.handshaken(None, sessions)? {
+            Dialect::Legacy {
+                session,
+                version: _,
+            } => Ok(session),
+            Dialect::Compat | Dialect::Modern { version: _ } => {
+                Err(Rejection::no_session(ReplyTo::Unknown))
             }
         }
     }

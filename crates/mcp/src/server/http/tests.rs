@@ -3,17 +3,25 @@ use cmcp_json::{Limits, Value, parse};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::{Dialect, Incoming, Rejection, Request, check_target, receive};
-use crate::{error::Code, jsonrpc::Id, method::Method, version::Version};
+use crate::{
+    error::Code,
+    jsonrpc::Id,
+    method::Method,
+    server::{harness, session::Session},
+    version::Version,
+};
 
 mod era;
+mod pair;
 mod refused;
 mod sample;
+mod verbs;
 
 const BOTH: &str = "application/json, text/event-stream";
 const KNOWN: &str = "known-session";
 
-fn sessions(id: &str) -> Option<Version> {
-    (id == KNOWN).then_some(Version::V2025_06_18)
+fn sessions(id: &str) -> Option<Session> {
+    (id == KNOWN).then(|| harness::session(Version::V2025_06_18))
 }
 
 /// Headers of a client that sends JSON; an empty value takes a header out.

@@ -1,102 +1,26 @@
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use bytes::Bytes;
 use cmcp_json::{Limits, Value, parse};
-use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     net::unix::pipe,
     task::JoinHandle,
 };
 
-use super::{MAX_RUNNING, serve};
+use super::{Bounds, serve};
 use crate::{
     server::Identity,
-    upstream::{
-        EvidenceClass, Listing, Observed, Page, Server, ToolCall, ToolReply, UpstreamError,
-    },
+    upstream::{Kind, Said, Server, Told},
 };
 
-/// Echoes arguments; `hang` never answers, `panic` panics, `refuse` gives an error.
-#[derive(Default)]
-struct Fixture {
-    closed: AtomicBool,
-}
+mod both_ways;
+mod fixture;
 
-impl Server for Fixture {
-    fn list(&self) -> BoxFuture<'_, Result<Listing, UpstreamError>> {
-        let page = |cursor: Option<&str>, bytes: &'static str| Page {
-            cursor: cursor.map(str::to_owned),
-            bytes: Bytes::from_static(bytes.as_bytes()),
-        };
-        let pages = vec![
-            page(None, r#"{"tools":[{"name":"echo"}],"nextCursor":""}"#),
-            page(Some(""), r#"{"tools":[ {"name":"hang"} ]}"#),
-        ];
-        async {
-            Ok(Listing {
-                pages,
-                tools: Vec::new(),
-                complete: true,
-                generation: 0,
-            })
-        }
-        .boxed()
-    }
-
-    fn call(&self, call: ToolCall) -> BoxFuture<'_, Result<ToolReply, UpstreamError>> {
-        async move {
-            match call.name.as_str() {
-                "hang" => std::future::pending().await,
-                "panic" => panic!("on purpose"),
-                "refuse" => Ok(ToolReply::Error {
-                    code: -32602,
-                    message: "Unknown tool".into(),
-                    bytes: Bytes::from_static(br#"{"code":-32602, "message":"Unknown tool"}"#),
-                }),
-                "gone" => Err(UpstreamError::Closed),
-                _ => {
-                    let arguments = call.arguments.unwrap_or_default();
-                    let text = format!(r#"{{"got": {}}}"#, String::from_utf8_lossy(&arguments));
-                    let value = parse(text.as_bytes(), &Limits::REQUEST).unwrap();
-                    Ok(ToolReply::Result {
-                        bytes: text.into(),
-                        value,
-                    })
-                }
-            }
-        }
-        .boxed()
-    }
-
-    fn generation(&self) -> u64 {
-        0
-    }
-
-    fn observed(&self) -> Observed {
-        Observed {
-            endpoint: "fixture".into(),
-            evidence: EvidenceClass::HashOnly,
-            version: None,
-            files: Vec::new(),
-            confinement: None,
-            downgrades: 0,
-            dropped: 0,
-            refused: 0,
-        }
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        self.closed.store(true, Ordering::SeqCst);
-        async {}.boxed()
-    }
-}
+use fixture::{Fixture, raw};
 
 /// A client at the other end of two pipes of the operating system.
 struct Client {
@@ -133,7 +57,7 @@ impl Client {
     async fn initialized() -> Self {
         let mut client = Self::start();
         let reply = client
-            .ask(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#)
+            .ask(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"sampling":{}}}}"#)
             .await;
         assert_eq!(
             reply,
@@ -143,6 +67,11 @@ impl Client {
             .send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
             .await;
         client
+    }
+
+    /// Lets the server say something unasked.
+    fn hears(&self, said: Said) {
+        self.server.said.send(said).unwrap();
     }
 
     async fn send(&mut self, line: &str) {
@@ -304,9 +233,10 @@ async fn bad_lines_are_answered_one_by_one_and_the_stream_stays_in_step() {
         (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, -32600),
         (r#"{"id":1,"method":"ping"}"#, -32600),
         (
-            r#"{"jsonrpc":"2.0","id":1,"method":"resources/read"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"server/discover"}"#,
             -32601,
         ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tasks/list"}"#, -32601),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":1}}"#,
             -32602,
@@ -339,6 +269,7 @@ async fn notifications_and_responses_are_answered_with_nothing() {
         r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"echo"}}"#,
         r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":77}}"#,
         r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1}}"#,
         "",
     ] {
         client.send(line).await;
@@ -387,7 +318,7 @@ async fn e10_an_id_that_is_in_use_is_refused_without_answering_the_first_request
 #[tokio::test]
 async fn too_many_requests_at_once_are_refused_not_queued() {
     let mut client = Client::initialized().await;
-    for id in 0..MAX_RUNNING {
+    for id in 0..Bounds::default().in_flight {
         client.send(&call(id as u64, "hang")).await;
     }
     assert_eq!(error_code(&client.call(9999, "echo").await), -31007);

@@ -1,6 +1,7 @@
 //! Section 1 of the protocol notes: which era a request belongs to.
 
 use super::*;
+use crate::{method::ClientNote, server::Heard, upstream::LogLevel};
 
 #[test]
 fn a_request_with_neither_session_nor_modern_meta_is_served_as_0_7_1_does() {
@@ -35,13 +36,22 @@ fn initialize_is_accepted_without_session_whatever_it_names() {
 
 #[test]
 fn a_known_session_is_that_session_with_its_own_version() {
+    let session = harness::session(Version::V2025_06_18);
+    let find = |id: &str| (id == KNOWN).then(|| session.clone());
     let expected = Dialect::Legacy {
-        session: KNOWN.to_owned(),
+        session: session.clone(),
         version: Version::V2025_06_18,
     };
-    assert_eq!(request(&[SESSION], &ask("tools/list")).dialect, expected);
-    let named = [SESSION, ("mcp-protocol-version", "2025-03-26")];
-    assert_eq!(request(&named, &ask("ping")).dialect, expected);
+    for named in [
+        vec![SESSION],
+        vec![SESSION, ("mcp-protocol-version", "2025-03-26")],
+    ] {
+        let body = Bytes::from(ask("tools/list"));
+        match receive(&headers(&named), &body, &find, &Limits::REQUEST) {
+            Ok(Incoming::Request(request)) => assert_eq!(request.dialect, expected),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
@@ -207,9 +217,13 @@ fn modern_marked_methods_of_the_old_era_and_unknown_ones_are_404_method_not_foun
         "logging/setLevel",
         "resources/subscribe",
         "resources/unsubscribe",
+        "notifications/initialized",
+        "tasks/list",
+        "tasks/result",
+        "sampling/createMessage",
+        "elicitation/create",
+        "roots/list",
         "unknown/method",
-        "prompts/list",
-        "subscriptions/listen",
     ] {
         let headers = [VERSION, ("mcp-method", method)];
         let (status, code, answer) = refused(&headers, &modern(method, "", META));
@@ -242,6 +256,66 @@ fn f03_mcp_method_and_mcp_name_must_agree_with_the_body() {
         let (status, code, answer) = refused(&bad, &call);
         assert_eq!((status, code), (400, -32020), "{bad:?}");
         assert_eq!(answer.get("id"), Some(&Value::from(7_u64)));
+    }
+}
+
+#[test]
+fn f03_what_a_method_names_is_mirrored_for_every_method_that_names_something() {
+    for (method, member) in [
+        ("prompts/get", "name"),
+        ("resources/read", "uri"),
+        ("tasks/get", "taskId"),
+        ("tasks/update", "taskId"),
+        ("tasks/cancel", "taskId"),
+    ] {
+        let body = modern(method, &format!("\"{member}\":\"é\","), META);
+        let with = |name| [VERSION, ("mcp-method", method), ("mcp-name", name)];
+        let found = request(&with("=?base64?w6k=?="), &body);
+        assert_eq!(found.method.as_str(), method);
+        for name in ["", "e", "=?base64?w6k?=", "=?BASE64?w6k=?="] {
+            let (status, code, _) = refused(&with(name), &body);
+            assert_eq!((status, code), (400, -32020), "{method} {name}");
+        }
+    }
+    for method in [
+        "resources/list",
+        "completion/complete",
+        "subscriptions/listen",
+    ] {
+        let headers = [VERSION, ("mcp-method", method)];
+        assert_eq!(
+            request(&headers, &modern(method, "", META)).method.as_str(),
+            method
+        );
+    }
+}
+
+#[test]
+fn sessions_have_the_methods_of_their_revision() {
+    let at = |version, method: &str| {
+        let session = harness::session(version);
+        let find = |_: &str| Some(session.clone());
+        let body = Bytes::from(ask(method));
+        receive(&headers(&[SESSION]), &body, &find, &Limits::REQUEST)
+            .map_err(|rejection| (rejection.status.as_u16(), rejection.code))
+            .map(|_| ())
+    };
+    let missing = Err((200, Code::MethodNotFound));
+    for method in [
+        "resources/read",
+        "prompts/get",
+        "completion/complete",
+        "logging/setLevel",
+        "resources/subscribe",
+    ] {
+        assert_eq!(at(Version::V2025_03_26, method), Ok(()), "{method}");
+    }
+    for method in ["tasks/get", "tasks/list", "tasks/result", "tasks/cancel"] {
+        assert_eq!(at(Version::V2025_06_18, method), missing, "{method}");
+        assert_eq!(at(Version::V2025_11_25, method), Ok(()), "{method}");
+    }
+    for method in ["tasks/update", "subscriptions/listen", "server/discover"] {
+        assert_eq!(at(Version::V2025_11_25, method), missing, "{method}");
     }
 }
 
@@ -283,19 +357,28 @@ fn notifications_and_responses_are_taken_in_and_a_modern_client_has_nothing_to_r
         panic!("{note}")
     };
     assert_eq!(notification.method, "notifications/cancelled");
+    assert_eq!(notification.note, Some(ClientNote::Cancelled));
+    assert_eq!(notification.hear(), Heard::Dropped);
     assert_eq!(
         notification.params.get("requestId").unwrap().as_i64(),
         Some(3)
     );
-    assert!(matches!(
-        post(&[VERSION], note),
-        Ok(Incoming::Notification(_))
-    ));
+    // A modern client cancels by hanging up, and one without session has nothing to cancel.
+    for marks in [vec![VERSION], vec![]] {
+        match post(&marks, note) {
+            Ok(Incoming::Notification(notification)) => {
+                assert_eq!(notification.note, None);
+                assert_eq!(notification.hear(), Heard::Dropped);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
     let response = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
-    assert!(matches!(
-        post(&[SESSION], response),
-        Ok(Incoming::Response(Dialect::Legacy { .. }))
-    ));
+    let Ok(Incoming::Response(taken)) = post(&[SESSION], response) else {
+        panic!("{response}")
+    };
+    assert_eq!(taken.response.id, Some(Id::from(1)));
+    assert!(!taken.deliver());
     assert_eq!(refused(&[VERSION], response).0, 400);
 }
 
@@ -303,4 +386,46 @@ fn notifications_and_responses_are_taken_in_and_a_modern_client_has_nothing_to_r
 fn a_call_without_id_is_a_notification_and_is_never_dispatched() {
     let body = r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"refund"}}"#;
     assert!(matches!(post(&[], body), Ok(Incoming::Notification(_))));
+}
+
+#[test]
+fn what_a_client_declared_and_wants_to_hear_is_read_where_its_era_says_it() {
+    let meta = format!(r#"{META},"io.modelcontextprotocol/logLevel":"error","progressToken": 1.0"#)
+        .replace(
+            "clientCapabilities\":{}",
+            "clientCapabilities\":{\"roots\":{}}",
+        );
+    let modern = request(
+        &[VERSION, ("mcp-method", "tools/list")],
+        &modern("tools/list", "", &meta),
+    );
+    assert_eq!(modern.capabilities().unwrap().to_vec(), br#"{"roots":{}}"#);
+    assert_eq!(modern.log_level(), Some(LogLevel::Error));
+    assert_eq!(modern.progress_token().unwrap(), "1.0");
+    let body = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"_meta":{"progressToken":"t"}}}"#;
+    let legacy = request(&[SESSION], body);
+    assert!(legacy.capabilities().unwrap().get("sampling").is_some());
+    assert_eq!(legacy.log_level(), None);
+    legacy.dialect.session().unwrap().set_level(LogLevel::Info);
+    assert_eq!(legacy.log_level(), Some(LogLevel::Info));
+    assert_eq!(legacy.progress_token().unwrap(), "\"t\"");
+    let old = request(&[], &body.replace("\"t\"", "null"));
+    assert_eq!(
+        (old.capabilities(), old.log_level(), old.progress_token()),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn a_capability_that_is_missing_is_named() {
+    let request = request(
+        &[VERSION, ("mcp-method", "tools/list")],
+        &modern("tools/list", "", META),
+    );
+    let rejection = request.reject_capabilities(harness::value(br#"{"sampling":{}}"#));
+    assert_eq!(rejection.status.as_u16(), 400);
+    assert_eq!(
+        rejection.body,
+        r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32021,"message":"the client did not declare a capability that this request needs","data":{"requiredCapabilities":{"sampling":{}}}}}"#
+    );
 }

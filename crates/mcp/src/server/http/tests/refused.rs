@@ -92,6 +92,61 @@ fn e08_a_batch_is_400_invalid_request_in_every_dialect() {
 }
 
 #[test]
+fn e08_a_batch_of_a_million_is_refused_in_bounded_time() {
+    let batch = format!("[{}1]", "1,".repeat(1_000_000));
+    let started = std::time::Instant::now();
+    for mark in [vec![], vec![SESSION], vec![VERSION]] {
+        let (status, code, _) = refused(&mark, &batch);
+        assert_eq!((status, code), (400, -32600));
+    }
+    assert!(started.elapsed() < std::time::Duration::from_secs(5));
+}
+
+#[test]
+fn e16_jsonrpc_is_the_string_two() {
+    for version in [
+        "",
+        r#""jsonrpc":"1.0","#,
+        r#""jsonrpc":2.0,"#,
+        r#""jsonrpc":2,"#,
+        r#""jsonrpc":null,"#,
+    ] {
+        for mark in [vec![], vec![SESSION], vec![VERSION]] {
+            let body = format!(r#"{{{version}"id":7,"method":"tools/list"}}"#);
+            let (status, code, _) = refused(&mark, &body);
+            assert_eq!((status, code), (400, -32600), "{version}");
+        }
+    }
+}
+
+#[test]
+fn an_id_that_no_client_needs_is_refused_and_not_said_again() {
+    let long = "x".repeat(1_025);
+    for mark in [vec![], vec![SESSION]] {
+        let body = ask("ping").replace("7", &format!("\"{long}\""));
+        let (status, code, answer) = refused(&mark, &body);
+        assert_eq!((status, code), (400, -32600));
+        assert_eq!(answer.get("id"), None);
+        let fits = body.replace(&long, &"x".repeat(1_024));
+        assert!(post(&mark, &fits).is_ok());
+    }
+}
+
+#[test]
+fn e21_ids_made_to_collide_cost_no_more_than_others() {
+    // Ids are keys of a table whose hash is keyed anew for every session: nobody can aim at it.
+    // What can be shown is that many alike ones are taken at the speed of one.
+    let session = harness::session(Version::V2025_11_25);
+    let started = std::time::Instant::now();
+    for n in 0..20_000 {
+        let id = Id::String(format!("{n:0>1024}"));
+        let (port, feed) = session.open(&id).unwrap();
+        drop((port, feed));
+    }
+    assert!(started.elapsed() < std::time::Duration::from_secs(5));
+}
+
+#[test]
 fn wrong_ids_and_a_missing_jsonrpc_are_400_invalid_request() {
     for id in ["null", "true", "[1]", "{}"] {
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list"}}"#);
@@ -181,12 +236,33 @@ fn f14_a_query_is_refused_and_not_echoed() {
 }
 
 #[test]
+fn f24_no_text_of_a_client_or_a_tool_becomes_a_header() {
+    let evil = "x\\r\\nset-cookie: a=b\\r\\n\\r\\n<html>";
+    for body in [
+        ask(evil),
+        format!(r#"{{"jsonrpc":"2.0","id":"{evil}","method":"x"}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":"{evil}"}}"#),
+        format!(r#"{{"jsonrpc":"{evil}","id":7,"method":"ping"}}"#),
+    ] {
+        for mark in [vec![], vec![SESSION], vec![VERSION, ("mcp-method", "x")]] {
+            let response = post(&mark, &body).unwrap_err().into_response();
+            let names: Vec<_> = response.headers().keys().map(HeaderName::as_str).collect();
+            assert_eq!(names, ["content-type", "cache-control"], "{body}");
+        }
+    }
+    // What does go into headers is checked where it is made.
+    assert!(HeaderValue::from_str("x\r\nset-cookie: a=b").is_err());
+    let encoded = crate::headers::encode("x\r\nset-cookie: a=b");
+    assert!(!encoded.as_bytes().contains(&b'\n'));
+}
+
+#[test]
 fn statuses_go_with_dialects() {
     let modern = Dialect::Modern {
         version: Version::V2026_07_28,
     };
     let legacy = Dialect::Legacy {
-        session: KNOWN.into(),
+        session: harness::session(Version::V2025_11_25),
         version: Version::V2025_11_25,
     };
     for (code, compat, old, new) in [

@@ -80,7 +80,10 @@ fn every_exchange_of_the_recorded_session_is_answered_alike() {
                     version: "0.1.0".into(),
                     instructions: None,
                 };
-                let ours = identity.initialize_result(Version::negotiate("2025-06-18"));
+                let ours = identity.initialize_result(
+                    Version::negotiate("2025-06-18"),
+                    &harness::value(br#"{"tools":{}}"#),
+                );
                 let ours = parse(&ours, &Limits::REQUEST).unwrap();
                 assert_eq!(line.get("response").unwrap().get("result"), Some(&ours));
             }
