@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use cmcp_policy::mode::Mode;
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use cmcp_policy::{decide::Action, mode::Mode};
 
 /// Confidential MCP gateway: every tool call is judged, recorded and provable afterwards.
 #[derive(Debug, Parser)]
@@ -46,7 +49,7 @@ pub(crate) enum Command {
     /// Write a configuration, a catalog and a starter policy for servers you already use.
     #[command(after_help = INIT)]
     Init(InitArgs),
-    /// Look at the catalog of approved tools, compare it, pin it anew.
+    /// Look at the catalog of what is approved, compare it, pin it anew.
     #[command(subcommand)]
     Catalog(CatalogCommand),
     /// Check policies, or ask which of them decides a call.
@@ -101,6 +104,12 @@ pub(crate) struct StartArgs {
     /// Override `attestation.enforcement_mode`.
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) enforcement: Option<Enforcement>,
+    /// Serve the host on standard input and output, and bind no port.
+    #[arg(long)]
+    pub(crate) stdio: bool,
+    /// Who that host is: the name of a configured principal.
+    #[arg(long, value_name = "NAME", requires = "stdio")]
+    pub(crate) principal: Option<String>,
 }
 
 /// The words of `--enforcement`.
@@ -162,7 +171,32 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "WHO")]
     pub(crate) approver: Option<String>,
     #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten)]
     pub(crate) overwrite: Overwrite,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Reach {
+    /// Host names of servers that may resolve to private addresses, as in
+    /// `upstreams.allow_private_hosts`.
+    #[arg(long, value_name = "HOSTS", value_delimiter = ',', value_parser = host_name)]
+    pub(crate) allow_private_hosts: Vec<String>,
+    /// Servers that want a bearer token, and the environment variable that holds it.
+    #[arg(long, value_name = "SERVER=VARIABLE", value_delimiter = ',', value_parser = pair)]
+    pub(crate) bearer_env: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> Result<(String, String), &'static str> {
+    let (server, variable) = text.split_once('=').unwrap_or_default();
+    if server.is_empty() || variable.is_empty() {
+        return Err("write SERVER=VARIABLE, as `github=GITHUB_TOKEN`");
+    }
+    Ok((server.to_owned(), variable.to_owned()))
+}
+
+fn host_name(text: &str) -> Result<String, &'static str> {
+    crate::config::host_name(text).ok_or("write a host name without a port")
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -174,7 +208,7 @@ pub(crate) struct Overwrite {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CatalogCommand {
-    /// List the approved tools and the catalog's digest.
+    /// List the approved tools, resources and prompts, and the catalog's digest.
     #[command(after_help = CATALOG_SHOW)]
     Show(CatalogArgs),
     /// Compare the approved definitions with what the servers offer now, or with another catalog.
@@ -202,21 +236,32 @@ pub(crate) struct CatalogDiffArgs {
     /// Compare with this catalog instead of asking the servers.
     #[arg(long, value_name = "CATALOG")]
     pub(crate) against: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct CatalogPinArgs {
     #[command(flatten)]
     pub(crate) catalog: CatalogArgs,
-    /// Approve the changes of these tools only.
+    /// Approve the changes of these tools. What is named is approved and nothing else; without a name
+    /// every change is, and nothing new.
     #[arg(long, value_name = "TOOLS", value_delimiter = ',')]
     pub(crate) tool: Vec<String>,
+    /// Approve the change of this resource, by its URI, or of this template of URIs; more than once.
+    #[arg(long, value_name = "URI")]
+    pub(crate) resource: Vec<String>,
+    /// Approve the changes of these prompts.
+    #[arg(long, value_name = "PROMPTS", value_delimiter = ',')]
+    pub(crate) prompt: Vec<String>,
     /// Who approves; written into the catalog. Default: the user's login name.
     #[arg(long, value_name = "WHO")]
     pub(crate) approver: Option<String>,
     /// Approve without asking, once the changes have been shown.
     #[arg(long)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 }
 
 #[derive(Debug, Subcommand)]
@@ -226,7 +271,7 @@ pub(crate) enum PolicyCommand {
     Check(PolicyArgs),
     /// Say which policies decide a call, and why.
     #[command(after_help = POLICY_EXPLAIN)]
-    Explain(PolicyExplainArgs),
+    Explain(Box<PolicyExplainArgs>),
 }
 
 #[derive(Args, Debug)]
@@ -236,19 +281,55 @@ pub(crate) struct PolicyArgs {
     pub(crate) config: PathBuf,
 }
 
+/// What a policy is asked about.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SubjectArgs {
+    /// A tool, by its exposed name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tool: Option<String>,
+    /// A resource, by its URI; to complete one, the template.
+    #[arg(long, value_name = "URI")]
+    pub(crate) resource: Option<String>,
+    /// A prompt, by its exposed name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) prompt: Option<String>,
+    /// A server, by its name in the catalog: what it lists, and what it asks of clients.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Option<String>,
+}
+
+fn actions() -> impl TypedValueParser<Value = Action> {
+    PossibleValuesParser::new(Action::ALL.map(Action::as_str))
+        .try_map(|id| Action::of(&id).ok_or("it is none of them"))
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct PolicyExplainArgs {
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
-    /// The tool's exposed name.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) tool: String,
-    /// The arguments, a JSON object.
+    #[command(flatten)]
+    pub(crate) subject: SubjectArgs,
+    /// What is done: without it the tool is called, the resource read, the prompt got, the server's
+    /// resources listed.
+    #[arg(long, value_name = "ACTION", value_parser = actions())]
+    pub(crate) action: Option<Action>,
+    /// The arguments, a JSON object; of `complete` `argument` and `value`.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub(crate) arguments: String,
-    /// The caller, as `principals` names it; without one, `anonymous`.
+    /// What was called when the server asks.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) asked_by: String,
+    /// How the server asks a person.
+    #[arg(long, value_name = "MODE", value_parser = ["form", "url"], default_value = "form")]
+    pub(crate) elicit_mode: String,
+    /// The caller, as `principals` names it, or `PREFIX:CLAIM` for one that an issuer vouches for;
+    /// without one, `anonymous`.
     #[arg(long, value_name = "NAME")]
     pub(crate) principal: Option<String>,
+    /// The scopes of the caller's token, separated by commas.
+    #[arg(long, value_name = "SCOPES", value_delimiter = ',')]
+    pub(crate) scopes: Vec<String>,
     /// The workflow the caller declares.
     #[arg(long, value_name = "ID", default_value = "default")]
     pub(crate) workflow: String,
@@ -372,8 +453,10 @@ const CATALOG_PIN: &str = "Example: cmcp catalog pin catalog.json --tool files__
     Exit codes: 0 approved, or nothing to approve; 1 not approved; 2 usage.";
 const POLICY_CHECK: &str = "Example: cmcp policy check --config cmcp-config.yaml\n\n\
     Exit codes: 0 valid; 1 invalid, with every problem; 2 usage.";
-const POLICY_EXPLAIN: &str = "Example:\n  cmcp policy explain --config cmcp-config.yaml \
-    --tool files__read_file --arguments '{\"path\": \"/srv/a\"}'\n\n\
+const POLICY_EXPLAIN: &str = "Examples:\n  cmcp policy explain --config cmcp-config.yaml \
+    --tool files__read_file --arguments '{\"path\": \"/srv/a\"}'\n  \
+    cmcp policy explain --config cmcp-config.yaml --resource file:///srv/a\n  \
+    cmcp policy explain --config cmcp-config.yaml --server crm --action elicit --elicit-mode url\n\n\
     Exit codes: 0 permitted; 1 denied, or not decidable; 2 usage.";
 const VERIFY: &str = "Examples:\n  cmcp verify record.json --audit-bundle audit.json\n  \
     cmcp verify record.json --trusted-key 3b6a… --policy-hash sha256:f514… --catalog-hash sha256:c2aa…\n\n\

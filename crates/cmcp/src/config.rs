@@ -17,15 +17,29 @@ pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod pins;
 pub(crate) mod principals;
+pub(crate) mod secret;
 mod settings;
+pub(crate) mod shape;
 pub(crate) mod suggest;
 pub(crate) mod values;
 pub(crate) mod yaml;
 
-use std::path::{Path, PathBuf};
+pub(crate) use settings::host_name;
 
-use cmcp_gateway::{Hosts, Listen, PrincipalEntry, SinkPolicy, TokenHash};
-use cmcp_policy::{Compat, mode::Mode, path::JsonPath, sensitivity::Vocabulary};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use cmcp_gateway::{
+    Hosts, LimitSettings, Listen, PrincipalEntry, SinkPolicy, TokenHash, UpstreamCredential,
+    oauth::Oauth,
+};
+use cmcp_policy::{
+    Compat, catalog::Catalog, engine::Principal, mode::Mode, path::JsonPath,
+    sensitivity::Vocabulary,
+};
 
 use crate::config::{
     digest::Effective,
@@ -34,6 +48,7 @@ use crate::config::{
     evidence::EvidenceSource,
     fault::{Fault, Problem},
     pins::Pins,
+    settings::Credentials,
     values::Values,
     yaml::{Node, Position, Tree},
 };
@@ -62,7 +77,14 @@ pub(crate) struct Config {
     pub(crate) values: Values,
     pub(crate) listen: Listen,
     pub(crate) hosts: Hosts,
+    /// Names of upstreams that may resolve to private addresses, in lower case.
+    pub(crate) private_hosts: Vec<String>,
     pub(crate) principals: Vec<PrincipalEntry>,
+    /// Issuers whose tokens let callers in.
+    pub(crate) oauth: Option<Arc<Oauth>>,
+    /// What servers are shown, by their names in the catalog.
+    pub(crate) credentials: BTreeMap<String, UpstreamCredential>,
+    pub(crate) limits: LimitSettings,
     pub(crate) operator: Option<TokenHash>,
     pub(crate) mode: Mode,
     pub(crate) compat: Compat,
@@ -84,6 +106,36 @@ impl Config {
         Effective { config: self }
     }
 
+    /// The principals that policies may name.
+    pub(crate) fn known_principals(&self) -> Vec<Principal> {
+        let own = self.principals.iter().map(|entry| entry.principal.clone());
+        let families = self.oauth.iter().flat_map(|oauth| oauth.families());
+        own.chain(families).collect()
+    }
+
+    /// Holds what names servers and tools against the catalog.
+    fn bind(
+        &mut self,
+        request: &Request<'_>,
+        file: &str,
+        catalog: &Catalog,
+        problems: &mut Vec<Problem>,
+    ) {
+        let credentials = Credentials::new(request, file, &self.values, &self.private_hosts);
+        self.credentials = credentials.bind(catalog, problems);
+        let scopes = self.oauth.iter().flat_map(|oauth| oauth.tool_scopes.keys());
+        let scopes = scopes.map(|tool| (&keys::OAUTH_TOOL_SCOPES, tool));
+        let limits = self.limits.tools.keys();
+        let limits = limits.map(|tool| (&keys::LIMITS_TOOLS, tool));
+        for (key, tool) in scopes.chain(limits) {
+            if catalog.tool(tool).is_none() {
+                let at = self.values.position(key);
+                let (key, tool) = (key.path.to_owned(), tool.clone());
+                problems.push(Problem::at(file, at, Fault::UnknownTool { key, tool }));
+            }
+        }
+    }
+
     /// What weakens a check, for the log of every start.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self
@@ -100,6 +152,12 @@ impl Config {
                 "`attestation.allow_unmeasured_spawn: true`: servers may run that nobody measured"
                     .to_owned(),
             );
+        }
+        if !self.private_hosts.is_empty() {
+            warnings.push(format!(
+                "`upstreams.allow_private_hosts`: these names may resolve to addresses of private networks: {}",
+                self.private_hosts.join(", ")
+            ));
         }
         if self.compat == Compat::V07 {
             warnings.push(
@@ -146,11 +204,15 @@ pub(crate) fn load(request: &Request<'_>) -> Result<(Config, Documents), Vec<Pro
         }
     };
     let values = Values::read(&name, &root, &mut problems);
+    notices.extend(environment.unread(&values.variables()));
     let sources = Sources::of(&values);
-    let config = settings::build(request, &name, values, &mut problems);
+    let mut config = settings::build(request, &name, values, &mut problems);
     let documents = documents::load(&sources, config.as_ref(), &mut problems, &mut notices);
     if let Some(documents) = &documents {
         child_variables(request, documents, &sources, &mut problems);
+        if let Some(config) = &mut config {
+            config.bind(request, &name, &documents.catalog, &mut problems);
+        }
     }
     match (config, documents) {
         (Some(config), Some(documents)) if problems.is_empty() => {

@@ -1,4 +1,4 @@
-//! `cmcp demo`: a gateway with a sample server behind it, three calls, and their proof.
+//! `cmcp demo`: a gateway with a sample server behind it, three calls, a resource, and their proof.
 
 pub(crate) mod http;
 pub(crate) mod say;
@@ -83,17 +83,34 @@ impl Demo {
             ("params", params.into()),
         ]);
         let answer = self
-            .send(what, "POST", "/mcp", Some(&request.into()))
+            .send(what, ("POST", "/mcp"), &[], Some(&request.into()))
             .await?;
-        let body =
-            parse(&answer.body, &Limits::RESPONSE).map_err(|error| DemoError::Unexpected {
-                what,
-                found: format!("an answer that is no JSON ({error})"),
-            })?;
-        Ok(Called {
-            status: answer.status,
-            body,
-        })
+        Called::read(what, &answer)
+    }
+
+    /// Posts `resources/read`, as a client of the newest revision does.
+    pub(crate) async fn read(&self, what: &'static str, uri: &str) -> Result<Called, DemoError> {
+        let own = |name| format!("io.modelcontextprotocol/{name}");
+        let mut meta = Object::new();
+        meta.insert(own("protocolVersion"), REVISION);
+        meta.insert(own("clientCapabilities"), Object::new());
+        let params = Object::from([("uri", Value::from(uri)), ("_meta", meta.into())]);
+        let method = "resources/read";
+        let request = Object::from([
+            ("jsonrpc", Value::from("2.0")),
+            ("id", Value::from(1i64)),
+            ("method", Value::from(method)),
+            ("params", params.into()),
+        ]);
+        let headers = [
+            ("MCP-Protocol-Version", REVISION),
+            ("Mcp-Method", method),
+            ("Mcp-Name", uri),
+        ];
+        let answer = self
+            .send(what, ("POST", "/mcp"), &headers, Some(&request.into()))
+            .await?;
+        Called::read(what, &answer)
     }
 
     /// Sends a request and takes a success, or nothing.
@@ -103,7 +120,7 @@ impl Demo {
         method: &str,
         path: &str,
     ) -> Result<Vec<u8>, DemoError> {
-        let answer = self.send(what, method, path, None).await?;
+        let answer = self.send(what, (method, path), &[], None).await?;
         if answer.status == 200 {
             return Ok(answer.body);
         }
@@ -117,17 +134,35 @@ impl Demo {
     async fn send(
         &self,
         what: &'static str,
-        method: &str,
-        path: &str,
+        line: (&str, &str),
+        headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Answer, DemoError> {
-        http::request(self.addr, method, path, body)
+        http::request(self.addr, line, headers, body)
             .await
             .map_err(|error| DemoError::Http { what, error })
     }
 }
 
 impl Called {
+    fn read(what: &'static str, answer: &Answer) -> Result<Self, DemoError> {
+        let body =
+            parse(&answer.body, &Limits::RESPONSE).map_err(|error| DemoError::Unexpected {
+                what,
+                found: format!("an answer that is no JSON ({error})"),
+            })?;
+        Ok(Self {
+            status: answer.status,
+            body,
+        })
+    }
+
+    /// The text of the first content of a resource.
+    pub(crate) fn text(&self) -> Option<&str> {
+        let contents = self.body.get("result")?.get("contents")?;
+        contents.as_array()?.first()?.get("text")?.as_str()
+    }
+
     /// The session the call belonged to.
     pub(crate) fn session(&self) -> Option<&str> {
         self.body
@@ -153,6 +188,9 @@ impl Called {
         format!("HTTP {} {}", self.status, self.body)
     }
 }
+
+/// The revision of the protocol that needs no handshake.
+const REVISION: &str = "2026-07-28";
 
 #[cfg(test)]
 mod tests;

@@ -35,7 +35,7 @@ pub(crate) enum InitError {
     Canonical(Box<cmcp_json::CanonError>),
     #[error("{} exists; choose another folder with `--dir`, or add `--force` to replace it", .0.display())]
     Exists(PathBuf),
-    #[error("no server answered with a tool that can be approved; the reasons are above")]
+    #[error("no server answered with anything that can be approved; the reasons are above")]
     Nothing,
     #[error("no server is named; use `--from FILE` or `--server NAME=WHERE`")]
     NoServers,

@@ -1,18 +1,19 @@
 //! A catalog held against what its servers offer now, or against another catalog.
 
 use cmcp_json::Value;
-use cmcp_policy::catalog::{Approved, Catalog};
+use cmcp_policy::catalog::{Approved, Catalog, ItemKind};
 
-/// What became of one tool.
+/// What became of one tool, resource, template or prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reviewed {
+    pub(crate) kind: ItemKind,
     /// Its exposed name; for one that is not approved, its server's name for it.
-    pub(crate) tool: String,
+    pub(crate) name: String,
     pub(crate) server: String,
     pub(crate) change: Change,
 }
 
-/// How a tool differs.
+/// How it differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Offered, and not approved.
@@ -24,14 +25,15 @@ pub(crate) enum Change {
     Same,
     /// Offered more than once under one name.
     Twice,
-    /// Its server did not list its tools; the reason.
+    /// Its server did not list what it offers of this kind; the reason.
     Unlisted(String),
 }
 
-/// What a server lists now, or why it does not.
+/// What a server lists now of one kind, or why it does not.
 pub(crate) struct Listed {
     pub(crate) server: String,
-    pub(crate) tools: Result<Vec<Value>, String>,
+    pub(crate) kind: ItemKind,
+    pub(crate) items: Result<Vec<Value>, String>,
 }
 
 /// How exact a comparison is.
@@ -44,40 +46,44 @@ pub(crate) enum Compare {
     Members,
 }
 
-/// Every approved tool in the catalog's order, then what is offered besides.
+/// Everything that is approved in the catalog's order, then what is offered besides.
 pub(crate) fn against_servers(
     catalog: &Catalog,
     listed: &[Listed],
     compare: Compare,
 ) -> Vec<Reviewed> {
     let mut reviewed: Vec<Reviewed> = catalog
-        .tools()
-        .iter()
-        .map(|tool| {
-            let server = catalog
-                .server_of(tool)
-                .map_or("", |server| server.name.as_str());
-            let listed = listed.iter().find(|listed| listed.server == server);
-            let change = listed.map_or(Change::Removed, |listed| live(tool, listed, compare));
+        .all()
+        .map(|item| {
+            let server = server_of(catalog, item);
+            let listed = listed
+                .iter()
+                .find(|listed| listed.server == server && listed.kind == item.kind);
+            let change = listed.map_or(Change::Removed, |listed| live(item, listed, compare));
             Reviewed {
-                tool: tool.name.clone(),
+                kind: item.kind,
+                name: item.name.clone(),
                 server: server.to_owned(),
                 change,
             }
         })
         .collect();
-    for Listed { server, tools } in listed {
-        for definition in tools.iter().flatten() {
-            let name = name_of(definition);
-            let approved = catalog.tools().iter().any(|tool| {
-                let owner = catalog.server_of(tool).map(|owner| owner.name.as_str());
-                tool.upstream_name == name && owner == Some(server)
-            });
+    for Listed {
+        server,
+        kind,
+        items,
+    } in listed
+    {
+        for definition in items.iter().flatten() {
+            let name = name_of(*kind, definition);
+            let approved = catalog
+                .items(*kind)
+                .any(|item| item.upstream_name == name && server_of(catalog, item) == server);
             if !approved {
-                let (tool, server) = (name.to_owned(), server.clone());
                 reviewed.push(Reviewed {
-                    tool,
-                    server,
+                    kind: *kind,
+                    name: name.to_owned(),
+                    server: server.clone(),
                     change: Change::Added,
                 });
             }
@@ -86,61 +92,62 @@ pub(crate) fn against_servers(
     reviewed
 }
 
-/// Every tool of `catalog` as it differs from `older`, then what only `older` has.
+/// Everything in `catalog` as it differs from `older`, then what only `older` has.
 pub(crate) fn against_catalog(catalog: &Catalog, older: &Catalog) -> Vec<Reviewed> {
-    let server = |catalog: &Catalog, tool: &Approved| {
-        catalog
-            .server_of(tool)
-            .map_or_else(String::new, |server| server.name.clone())
+    let reviewed = |catalog: &Catalog, item: &Approved, change| Reviewed {
+        kind: item.kind,
+        name: item.name.clone(),
+        server: server_of(catalog, item).to_owned(),
+        change,
     };
-    let mut reviewed: Vec<Reviewed> = catalog
-        .tools()
-        .iter()
-        .map(|tool| {
-            let change = match older.tool(&tool.name) {
-                None => Change::Added,
-                Some(before) => approved_difference(before, tool, older, catalog),
-            };
-            Reviewed {
-                tool: tool.name.clone(),
-                server: server(catalog, tool),
-                change,
-            }
-        })
-        .collect();
-    for tool in older
-        .tools()
-        .iter()
-        .filter(|tool| catalog.tool(&tool.name).is_none())
-    {
-        let (tool, server) = (tool.name.clone(), server(older, tool));
-        reviewed.push(Reviewed {
-            tool,
-            server,
-            change: Change::Removed,
-        });
-    }
-    reviewed
+    let now = catalog.all().map(|item| {
+        let change = match named(older, item.kind, &item.name) {
+            None => Change::Added,
+            Some(before) => approved_difference(before, item, older, catalog),
+        };
+        reviewed(catalog, item, change)
+    });
+    let gone = older
+        .all()
+        .filter(|item| named(catalog, item.kind, &item.name).is_none());
+    now.chain(gone.map(|item| reviewed(older, item, Change::Removed)))
+        .collect()
 }
 
-fn live(tool: &Approved, listed: &Listed, compare: Compare) -> Change {
-    let tools = match &listed.tools {
-        Ok(tools) => tools,
+fn server_of<'a>(catalog: &'a Catalog, item: &Approved) -> &'a str {
+    catalog
+        .server_of(item)
+        .map_or("", |server| server.name.as_str())
+}
+
+/// What callers know by that name or URI.
+fn named<'a>(catalog: &'a Catalog, kind: ItemKind, name: &str) -> Option<&'a Approved> {
+    match kind {
+        ItemKind::Tool => catalog.tool(name),
+        ItemKind::Resource => catalog.listed(name),
+        ItemKind::ResourceTemplate => catalog.template(name),
+        ItemKind::Prompt => catalog.prompt(name),
+    }
+}
+
+fn live(item: &Approved, listed: &Listed, compare: Compare) -> Change {
+    let items = match &listed.items {
+        Ok(items) => items,
         Err(reason) => return Change::Unlisted(reason.clone()),
     };
-    let mut offered = tools
+    let mut offered = items
         .iter()
-        .filter(|offered| name_of(offered) == tool.upstream_name);
+        .filter(|offered| name_of(item.kind, offered) == item.upstream_name);
     let Some(definition) = offered.next() else {
         return Change::Removed;
     };
     if offered.next().is_some() {
         return Change::Twice;
     }
-    if compare == Compare::Digests && tool.offered_digest(definition) == Ok(tool.digest) {
+    if compare == Compare::Digests && item.offered_digest(definition) == Ok(item.digest) {
         return Change::Same;
     }
-    let places = tool.differences(definition);
+    let places = item.differences(definition);
     let places: Vec<String> = places
         .iter()
         .map(|place| format!("{} {}", place.pointer, place.change))
@@ -185,10 +192,10 @@ fn approved_difference(
     }
 }
 
-/// The name of an offered definition.
-pub(crate) fn name_of(definition: &Value) -> &str {
+/// What its server knows an offered definition by: a name, a URI, a template.
+pub(crate) fn name_of(kind: ItemKind, definition: &Value) -> &str {
     definition
-        .get("name")
+        .get(kind.identity())
         .and_then(Value::as_str)
         .unwrap_or_default()
 }

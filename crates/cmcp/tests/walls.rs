@@ -65,6 +65,17 @@ fn there_is_one_tls_and_one_provider() {
     assert!(found.is_empty(), "`cmcp` reaches {found:?}");
 }
 
+/// The Rust SDK rewrites what passes through its types: the wire is ours, and `rmcp` plays the other side.
+#[test]
+fn only_the_peers_of_the_suites_reach_rmcp() {
+    let metadata = metadata();
+    for package in metadata.workspace_packages() {
+        let reached = reached_from(&metadata, &package.name);
+        let expected = *package.name == "cmcp-peers";
+        assert_eq!(reached.contains("rmcp"), expected, "{}", package.name);
+    }
+}
+
 /// Who depends on whom, tests left out, without the prefix that names have on disk.
 fn actual(metadata: &Metadata) -> Edges {
     let members = metadata.workspace_packages();

@@ -1,41 +1,50 @@
 //! The life of a call. [`Gateway::answer`] wraps [`Gateway::run`], so that every way out of it, a
 //! panic among them, passes the one append.
 
-mod cancel;
+mod asked;
+mod dispatch;
 mod entry;
 mod guard;
 mod incoming;
+mod inspected;
+mod rounds;
+mod scope;
 mod story;
+mod task;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use cmcp_json::{Limits, Value};
-use cmcp_mcp::upstream::{ToolCall, ToolReply, UpstreamError};
+use cmcp_json::Value;
+use cmcp_mcp::upstream::{Ask, Input, Observed};
 use cmcp_policy::{
-    catalog::Approved,
-    decide::Phase,
-    inspect::{self, Inspected},
-    path::JsonPath,
-    session::SessionState,
+    catalog::{Approved, ServerSpec},
+    decide::{Action, Phase},
 };
 use futures_util::FutureExt;
 
 use crate::{
     ids::CallRandom,
     ledger::{AppendRequest, Durability, Receipt},
+    limits::Asker,
     refusal::{Denial, Refusal},
     sessions::{EnterError, Session, Stay},
     settings::StalenessPolicy,
     startup::Gateway,
-    upstream::Checked,
+    upstream::{Checked, Lease},
 };
-pub(crate) use cancel::{Cancel, pair};
+pub(crate) use asked::Unanswered;
 pub(crate) use entry::mode;
 use guard::Permitted;
-pub(crate) use incoming::{BODY_DEADLINE, Call};
-use story::Reached;
+pub(crate) use incoming::{BODY_DEADLINE, Call, Meta, Operation};
+use rounds::Round;
+pub(crate) use rounds::{Reopened, Resumed, Retry};
 pub(crate) use story::Story;
+pub(crate) use task::{Ended, Finished, NewTask, OpenTask, OpenTasks, is_over, text};
 
 /// What a call came to, with everything its reply may need.
 #[derive(Debug)]
@@ -78,12 +87,27 @@ pub(crate) enum Cleared {
         /// The same, parsed.
         value: Value,
     },
+    /// What the upstream wants of the client first: a whole `result` member of ours.
+    Asked {
+        /// The `result` member.
+        bytes: Bytes,
+    },
+    /// The upstream goes on with it in the background.
+    Task(Box<NewTask>),
+}
+
+/// One call, its item, and what is known of it, between the decision and the answer.
+struct Case<'a> {
+    call: &'a Call,
+    item: &'a Approved,
+    session: &'a Arc<Session>,
+    story: &'a mut Story,
 }
 
 impl Gateway {
     /// Answers one call. The future runs in a task of its own: a caller that hangs up cannot take
     /// the record with it.
-    pub(crate) async fn answer(&self, call: &Call, mut cancel: Cancel) -> Answered {
+    pub(crate) async fn answer(&self, call: &Arc<Call>) -> Answered {
         let started = Instant::now();
         let entered = CallRandom::draw().and_then(|random| Ok((random, self.enter(call)?)));
         let (random, (stay, admitted)) = match entered {
@@ -94,16 +118,27 @@ impl Gateway {
         let mut story = Story::new(self, call, &session, random);
         let run = async {
             admitted?;
+            let _place = self.limits.enter(&call.principal.name, QUEUE).await?;
+            let tool = (call.wanted.action == Action::CallTool).then_some(&*call.wanted.target);
+            let asker = Asker {
+                principal: &call.principal.name,
+                tool,
+                session: &session.made,
+            };
+            let _permit = self.limits.admit(&asker, started)?;
             self.begun(&session).await?;
             self.catch_up(&session, &call.rules).await?;
-            self.run(call, &session, &mut story, &mut cancel).await
+            self.run(call, &session, &mut story).await
         };
         let outcome = AssertUnwindSafe(run)
             .catch_unwind()
             .await
             .unwrap_or(Err(Refusal::Fault("a step of the call panicked")));
         story.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.close_story(outcome, call, &session, story).await
+        match outcome {
+            Ok(Cleared::Task(task)) => self.open_task(call, &session, (story, *task)).await,
+            outcome => self.close_story(outcome, call, &session, story).await,
+        }
     }
 
     /// The steps of a call, in the order that is the security property.
@@ -112,47 +147,65 @@ impl Gateway {
         call: &Call,
         session: &Arc<Session>,
         story: &mut Story,
-        cancel: &mut Cancel,
     ) -> Result<Cleared, Refusal> {
-        let tool = self.tool(call, session, story)?;
-        call.claims.check()?;
-        self.fresh_evidence(session, story).await?;
-        tool.check_arguments(call.arguments())
-            .map_err(|e| Refusal::Arguments(e.to_string()))?;
-        let permitted = self.permit(call, tool, session, story)?;
-        if cancel.is_gone() {
-            return Err(Refusal::Cancelled { sent: false });
-        }
-        let checked = self.compare(call, tool, session).await?;
-        self.declare(session, &checked, story).await?;
-        self.note_use(session, &call.rules, tool).await?;
-        self.intend(tool, session, story).await?;
-        let reply = self
-            .dispatch((call, tool), (permitted, checked), (session, story), cancel)
-            .await?;
-        let response = self.inspect(tool, reply, session, story)?;
-        self.clear((call, tool), (session, story), response)
-    }
-
-    /// The approved tool of that exact name, unless this principal may never call it.
-    fn tool<'a>(
-        &self,
-        call: &'a Call,
-        session: &Session,
-        story: &mut Story,
-    ) -> Result<&'a Approved, Refusal> {
-        let rules = &call.rules;
         if self.kill_switch.blocks(&call.principal.name) {
             return Err(self.killed(call, session));
         }
-        let tool = rules.tool(&call.tool, self.clock.now());
-        let tool = tool.ok_or(Refusal::UnknownTool)?;
-        name(call, tool, story);
+        if call.wanted.action == Action::ListResources {
+            return self.list_resources(call, session, story).await;
+        }
+        let item = self.item(call, story)?;
+        self.scoped(call)?;
+        call.claims.check()?;
+        self.fresh_evidence(session, story).await?;
+        if matches!(call.wanted.action, Action::CallTool | Action::GetPrompt) {
+            item.check_arguments(call.arguments())
+                .map_err(|e| Refusal::Arguments(e.to_string()))?;
+        }
+        let mut case = Case {
+            call,
+            item,
+            session,
+            story,
+        };
+        let permitted = self.permit(&mut case, None)?;
+        self.accept_retry(&mut case)?;
+        if call.client.is_cancelled() {
+            return Err(Refusal::Cancelled { sent: false });
+        }
+        let lease = self.seat(call, item.server).await?;
+        let checked = self.compare(&mut case, &lease).await?;
+        self.note_use(session, &call.rules, item).await?;
+        if call.wanted.action == Action::Subscribe {
+            return Ok(Cleared::empty());
+        }
+        self.intend(&mut case).await?;
+        let reply = self
+            .dispatch(&mut case, &lease, (permitted, checked))
+            .await?;
+        match self.rounds(&mut case, &lease, reply).await? {
+            Round::Ended(reply) => {
+                if let Some(task) = self.task_of(&mut case, &lease.seat, &reply)? {
+                    return Ok(Cleared::Task(Box::new(task)));
+                }
+                let response = self.inspect(&mut case, reply)?;
+                self.clear(&mut case, response)
+            }
+            Round::Client(cleared) => Ok(cleared),
+        }
+    }
+
+    /// The approved item of exactly that name, unless this principal may never have it.
+    fn item<'a>(&self, call: &'a Call, story: &mut Story) -> Result<&'a Approved, Refusal> {
+        let rules = &call.rules;
+        let item = rules.item(&call.wanted, self.clock.now());
+        let item = item.ok_or(Refusal::UnknownTool)?;
+        name(call, item, story, rules.upstreams.observed(item.server));
         // Advisory and silent modes let denied calls pass, so that they hide nothing either.
-        if self.settings.mode.refuses() && !rules.policy.visible(&call.principal, tool) {
+        if self.settings.mode.refuses() && !rules.visible(&call.principal, item) {
             return Err(Refusal::Hidden);
         }
-        Ok(tool)
+        Ok(item)
     }
 
     async fn fresh_evidence(&self, session: &Session, story: &mut Story) -> Result<(), Refusal> {
@@ -170,40 +223,74 @@ impl Gateway {
     }
 
     /// Policy, before dispatch.
-    fn permit(
-        &self,
-        call: &Call,
-        tool: &Approved,
-        session: &Session,
-        story: &mut Story,
-    ) -> Result<Permitted<ToolCall>, Refusal> {
+    fn permit(&self, case: &mut Case<'_>, input: Option<Input>) -> Result<Permitted<Ask>, Refusal> {
+        let Case {
+            call,
+            item,
+            session,
+            story,
+        } = case;
         call.rules.trusted()?;
         let view = self.seen(call, session)?;
-        if let Some(sinks) = &self.settings.sink_policy {
-            sinks.admits(&self.settings.vocabulary, tool, &view.max_sensitivity)?;
+        if let Some(sinks) = &self.settings.sink_policy
+            && call.wanted.action == Action::CallTool
+        {
+            sinks.admits(&self.settings.vocabulary, item, &view.max_sensitivity)?;
             // Known before the call: a response that could not return is not asked for.
-            sinks.releases(&self.settings.vocabulary, tool)?;
+            sinks.releases(&self.settings.vocabulary, item)?;
         }
-        let facts = self.facts(call, tool, &view, Phase::Ingress)?;
-        let judged = guard::judge(
-            &call.rules.policy,
-            self.settings.mode,
-            &facts,
-            self.tool_call(call, tool),
-        )
-        .map_err(Refusal::Denied)?;
+        let facts = self.facts(
+            call,
+            (Some(item), server_of(call, item)?),
+            &view,
+            Phase::Ingress,
+        );
+        let (policy, mode) = (&call.rules.policy, self.settings.mode);
+        let judged = guard::judge(policy, mode, &facts, self.ask(call, item, input))
+            .map_err(|denial| self.denied(call, &facts, denial))?;
         story.judged(&judged);
         Ok(judged.value)
     }
 
-    /// Compares the tool with what its server offers now; a difference is told to the log.
-    async fn compare(
+    /// Whether the principal may know what resources a server has; the list itself is made of what
+    /// was approved, and nothing is asked of the server.
+    async fn list_resources(
         &self,
         call: &Call,
-        tool: &Approved,
         session: &Session,
-    ) -> Result<Checked, Refusal> {
-        let checked = call.rules.check(tool).await;
+        story: &mut Story,
+    ) -> Result<Cleared, Refusal> {
+        let servers = call.rules.catalog.servers();
+        let server = servers.iter().find(|spec| spec.name == call.wanted.target);
+        let server = server.ok_or(Refusal::UnknownTool)?;
+        self.fresh_evidence(session, story).await?;
+        call.rules.trusted()?;
+        let view = self.seen(call, session)?;
+        let facts = self.facts(call, (None, server), &view, Phase::Ingress);
+        let judged = guard::judge(&call.rules.policy, self.settings.mode, &facts, ())
+            .map_err(Refusal::Denied)?;
+        story.judged(&judged);
+        Ok(Cleared::empty())
+    }
+
+    /// The principal's seat at a server, with what its client declared and policy lets be asked.
+    async fn seat(&self, call: &Call, server: usize) -> Result<Lease, Refusal> {
+        let link = call.rules.upstreams.link(server);
+        let link = link.ok_or(Refusal::Fault("the catalog names no such server"))?;
+        let capabilities = self.declared(call, server);
+        link.seat(&call.principal.name, &capabilities).await
+    }
+
+    /// Compares the item with what its server offers now; a difference is told to the log, and so
+    /// is, once per session, the listing that the comparison rests on.
+    async fn compare(&self, case: &mut Case<'_>, lease: &Lease) -> Result<Checked, Refusal> {
+        let Case {
+            call,
+            item,
+            session,
+            story,
+        } = case;
+        let checked = call.rules.check(item, &lease.seat).await;
         let drift = match &checked {
             Err(Refusal::Drift(drift)) => Some(drift.as_ref()),
             Err(_) => None,
@@ -212,189 +299,69 @@ impl Gateway {
         if let Some(drift) = drift {
             self.note_drift(session, drift).await?;
         }
-        checked
-    }
-
-    /// Writes down which listing the comparison rests on, once per session and listing.
-    async fn declare(
-        &self,
-        session: &Session,
-        checked: &Checked,
-        story: &mut Story,
-    ) -> Result<(), Refusal> {
+        let checked = checked?;
         if let Some(drift) = &checked.tolerated {
-            tracing::warn!(tool = %drift.tool, %drift, "a changed definition is let pass by configuration");
+            tracing::warn!(item = %drift.tool, %drift, "a changed definition is let pass by configuration");
             story.note("catalog_drift");
         }
-        if !session.declare(checked.link, checked.offered.generation) {
-            return Ok(());
+        if !session.declare(checked.listing, checked.offered.generation) {
+            return Ok(checked);
         }
-        if let Some(kind) = entry::declarations(story, &checked.offered, self.clock.now()) {
+        if let Some(kind) = entry::declarations(story, &checked, self.clock.now()) {
             let request = AppendRequest::plain(session.log, kind, Durability::Process);
             if let Err(error) = self.ledger.append(request).await {
-                session.undeclare(checked.link);
+                session.undeclare(checked.listing);
                 return Err(error.into());
             }
         }
-        Ok(())
+        Ok(checked)
     }
 
     /// A call that may change something is durable in the log before it is dispatched; while the
     /// log takes no entries, so is any other.
-    async fn intend(
-        &self,
-        tool: &Approved,
-        session: &Session,
-        story: &mut Story,
-    ) -> Result<(), Refusal> {
-        if tool.read_only() && !self.ledger.is_behind() {
+    async fn intend(&self, case: &mut Case<'_>) -> Result<(), Refusal> {
+        let read_only = case.item.read_only();
+        if case.story.intent.is_some() || (read_only && !self.ledger.is_behind()) {
             return Ok(());
         }
-        let kind = entry::intent(story);
+        let kind = entry::intent(case.story);
         let receipt = self
             .ledger
-            .append(AppendRequest::plain(session.log, kind, Durability::Disk))
+            .append(AppendRequest::plain(
+                case.session.log,
+                kind,
+                Durability::Disk,
+            ))
             .await?;
-        story.intent = Some(receipt.seq);
+        case.story.intent = Some(receipt.seq);
         Ok(())
     }
 
-    async fn dispatch(
-        &self,
-        (call, tool): (&Call, &Approved),
-        (permitted, checked): (Permitted<ToolCall>, Checked),
-        (session, story): (&Session, &mut Story),
-        cancel: &mut Cancel,
-    ) -> Result<ToolReply, Refusal> {
-        let permitted = permitted.spend();
-        let mut offered = checked.offered;
-        // An operator may have stopped the agent while its call waited.
-        if self.kill_switch.blocks(&call.principal.name) {
-            return Err(self.killed(call, session));
-        }
-        for _ in 0..RELISTED {
-            let sent = ToolCall {
-                listed: Some(offered.generation),
-                ..permitted.clone()
-            };
-            story.reached = Reached::Server;
-            let reply = tokio::select! {
-                biased;
-                () = cancel.gone() => Err(Refusal::Cancelled { sent: true }),
-                () = session.aborted() => Err(Refusal::Cancelled { sent: true }),
-                reply = call.rules.upstreams.dispatch(tool, sent) => reply,
-            };
-            // A process that was started for this call has been measured only now.
-            name(call, tool, story);
-            match reply {
-                // Nothing was sent: the server may offer something else since it was compared.
-                Err(Refusal::Upstream(UpstreamError::Stale)) => {
-                    story.reached = Reached::Nothing;
-                    let checked = self.compare(call, tool, session).await?;
-                    self.declare(session, &checked, story).await?;
-                    offered = checked.offered;
-                }
-                reply => return reply,
-            }
-        }
-        Err(Refusal::Upstream(UpstreamError::Stale))
-    }
-
-    /// Structure denies, content labels; what was seen raises the session even when it is blocked.
-    fn inspect(
-        &self,
-        tool: &Approved,
-        reply: ToolReply,
-        session: &Session,
-        story: &mut Story,
-    ) -> Result<Cleared, Refusal> {
-        story.respond(&reply);
-        session.update(|state| {
-            state.raise(&tool.sensitivity);
-            state.note_call(tool);
-        });
-        match reply {
-            ToolReply::Error { message, bytes, .. } => {
-                let error = cmcp_json::parse(&bytes, &Limits::RESPONSE).unwrap_or(Value::Null);
-                let inspected = inspect::inspect_error(&message, error.get("data"));
-                self.note_inspected(inspected, session, story);
-                Ok(Cleared::Error { bytes })
-            }
-            ToolReply::Result { bytes, mut value } => {
-                if value.get("resultType").and_then(Value::as_str) == Some("input_required") {
-                    return Err(Refusal::InputRequired);
-                }
-                let extra = [story.redact.as_slice(), self.settings.redact.as_slice()].concat();
-                let inspected =
-                    off_loop_if_long(bytes.len(), || inspect::inspect(&mut value, tool, &extra))
-                        .map_err(|e| Refusal::OutputSchema(e.to_string()))?;
-                let untouched = inspected.redactions.is_empty();
-                self.note_inspected(inspected, session, story);
-                let bytes = if untouched {
-                    bytes
-                } else {
-                    Bytes::from(value.to_vec())
-                };
-                Ok(Cleared::Result { bytes, value })
-            }
-        }
-    }
-
-    /// What the content shows may raise the session, never lower it.
-    fn note_inspected(&self, inspected: Inspected, session: &Session, story: &mut Story) {
-        let content = inspected
-            .sensitivity
-            .and_then(|name| self.settings.vocabulary.sensitivity(name));
-        if let Some(label) = content {
-            session.update(|state| {
-                state.raise(&label);
-            });
-        }
-        if inspected.labels.contains(INJECTION) {
-            session.update(SessionState::note_injection);
-        }
-        story.inspected(inspected);
-    }
-
     /// Policy once more, over what came back.
-    fn clear(
-        &self,
-        (call, tool): (&Call, &Approved),
-        (session, story): (&Session, &mut Story),
-        response: Cleared,
-    ) -> Result<Cleared, Refusal> {
+    fn clear(&self, case: &mut Case<'_>, response: Cleared) -> Result<Cleared, Refusal> {
+        let Case {
+            call,
+            item,
+            session,
+            story,
+        } = case;
         let view = self.seen(call, session)?;
         let egress = Phase::Egress {
             response_size_bytes: response.size(),
             labels: &story.labels,
         };
-        let facts = self.facts(call, tool, &view, egress)?;
+        let facts = self.facts(call, (Some(item), server_of(call, item)?), &view, egress);
         let judged = guard::judge(&call.rules.policy, self.settings.mode, &facts, response)
             .map_err(Refusal::Egress)?;
         let more = story.judged_egress(&judged);
         match judged.value.spend() {
             // A permit that speaks of the response matches only now; what it takes out goes too.
-            Cleared::Result { value, .. } if !more.is_empty() => {
-                self.redact(tool, value, &more, story)
-            }
-            cleared @ (Cleared::Error { .. } | Cleared::Result { .. }) => Ok(cleared),
+            Cleared::Result { value, .. } if !more.is_empty() => self.redact(case, value, &more),
+            cleared @ (Cleared::Error { .. }
+            | Cleared::Result { .. }
+            | Cleared::Asked { .. }
+            | Cleared::Task(_)) => Ok(cleared),
         }
-    }
-
-    fn redact(
-        &self,
-        tool: &Approved,
-        mut value: Value,
-        paths: &[JsonPath],
-        story: &mut Story,
-    ) -> Result<Cleared, Refusal> {
-        let inspected = inspect::inspect(&mut value, tool, paths)
-            .map_err(|e| Refusal::OutputSchema(e.to_string()))?;
-        story.redactions.extend(inspected.redactions);
-        Ok(Cleared::Result {
-            bytes: Bytes::from(value.to_vec()),
-            value,
-        })
     }
 
     /// The one append of an outcome. Without its receipt the caller learns nothing of the result.
@@ -421,8 +388,10 @@ impl Gateway {
         let appended = self.ledger.append(request).await;
         self.telemetry.call(&outcome, story.latency_us);
         self.log_line(&outcome, session, call, story.call_id());
-        if let Some(count) = session.count_run(&call.tool) {
-            self.note_run(session, &call.tool, count).await;
+        if call.wanted.action == Action::CallTool
+            && let Some(count) = session.count_run(&call.wanted.target)
+        {
+            self.note_run(session, &call.wanted.target, count).await;
         }
         let (outcome, receipt) = match appended {
             Ok(receipt) => (outcome, Some(receipt)),
@@ -461,28 +430,20 @@ impl Gateway {
     }
 }
 
-/// Names tool and server in the story, as far as they are known now.
-fn name(call: &Call, tool: &Approved, story: &mut Story) {
-    let server = call.rules.catalog.server_of(tool);
+/// Names item and server in the story, as far as they are known now.
+fn name(call: &Call, item: &Approved, story: &mut Story, observed: Option<Observed>) {
+    let server = call.rules.catalog.server_of(item);
     let server = server.map_or("", |spec| spec.name.as_str());
-    story.names(tool, server, call.rules.upstreams.observed(tool));
+    story.names(item, server, observed);
 }
 
-/// Does work over that many bytes; a lot of it without holding up other calls of this thread.
-fn off_loop_if_long<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
-    if bytes < LONG {
-        work()
-    } else {
-        tokio::task::block_in_place(work)
-    }
+fn server_of<'a>(call: &'a Call, item: &Approved) -> Result<&'a ServerSpec, Refusal> {
+    let server = call.rules.catalog.server_of(item);
+    server.ok_or(Refusal::Fault("the catalog names no such server"))
 }
 
-/// Responses from this size on are looked through away from the event loop.
-const LONG: usize = 128 * 1024;
-/// How often a call looks again at a server that keeps changing.
-const RELISTED: usize = 3;
-/// The label of a response that carries the marks of an injection.
-const INJECTION: &str = "suspicious";
+/// How long a call waits for a place among those in flight.
+const QUEUE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,12 @@ impl Clock {
         Self::new(system_now)
     }
 
+    /// The time now, as seconds since 1970.
+    #[must_use]
+    pub fn unix_seconds(&self) -> i64 {
+        crate::oauth::seconds(self.now())
+    }
+
     /// The time now.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -2,9 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use cmcp_json::Value;
 use cmcp_mcp::{
     child::{EnvValue, FilePin, Spawn},
-    client::{HttpClient, HttpTarget, StdioClient, TargetError, Timing},
+    client::{Health, HttpClient, HttpTarget, Identity, Reach, StdioClient, TargetError, Timing},
     tls,
     upstream::Server,
 };
@@ -28,12 +29,28 @@ pub(crate) enum DialError {
     Target(#[from] TargetError),
 }
 
-/// A client for `spec`. Nothing is contacted or started yet.
-pub(crate) fn client(spec: &ServerSpec, settings: &Settings) -> Result<Arc<dyn Server>, DialError> {
+/// A client for `spec` that declares `capabilities`, an object. Nothing is contacted or started yet.
+/// Clients of one server share its health; but each has a process of its own, where it has one, and
+/// how that one fares says nothing about the others.
+pub(crate) fn client(
+    spec: &ServerSpec,
+    settings: &Settings,
+    capabilities: &Value,
+    health: &Arc<Health>,
+) -> Result<Arc<dyn Server>, DialError> {
+    let identity = Identity {
+        capabilities: capabilities.clone(),
+        ..Identity::default()
+    };
     match &spec.transport {
         Transport::Http { url, pin } => {
-            let target = HttpTarget::parse(url, tls_pin(url, *pin)?)?;
-            Ok(Arc::new(HttpClient::new(target, Timing::default())?))
+            let mut target = target(url, tls_pin(url, *pin)?, settings)?;
+            let credential = settings.credentials.get(&spec.name);
+            if let Some(credential) = credential.filter(|credential| credential.url == *url) {
+                target = target.with_credential(Arc::clone(&credential.source));
+            }
+            let client = HttpClient::new(target, Timing::default(), identity)?;
+            Ok(Arc::new(client.with_health(Arc::clone(health))))
         }
         Transport::Stdio { measured, .. } => {
             if measured.is_empty() && settings.spawning == Spawning::MeasuredOnly {
@@ -44,9 +61,22 @@ pub(crate) fn client(spec: &ServerSpec, settings: &Settings) -> Result<Arc<dyn S
                 spawn,
                 settings.launcher.clone(),
                 Timing::default(),
+                identity,
             )))
         }
     }
+}
+
+/// The target, with the reach that configuration gives its name. What names an address itself, or
+/// `localhost`, has the reach that follows from that.
+fn target(url: &str, pin: tls::TlsPin, settings: &Settings) -> Result<HttpTarget, TargetError> {
+    let target = HttpTarget::parse(url, pin)?;
+    let allowed = |name: &String| name.eq_ignore_ascii_case(target.host());
+    Ok(if settings.private_hosts.iter().any(allowed) {
+        target.with_reach(Reach::Private)
+    } else {
+        target
+    })
 }
 
 fn tls_pin(url: &str, pin: TlsPin) -> Result<tls::TlsPin, DialError> {
@@ -90,3 +120,6 @@ fn spawn(spec: &ServerSpec, settings: &Settings) -> Result<Spawn, DialError> {
         .collect();
     Ok(spawn)
 }
+
+#[cfg(test)]
+mod tests;

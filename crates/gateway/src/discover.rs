@@ -1,20 +1,23 @@
 //! Looking at a server before it is in any catalog: connect, list, measure. For `cmcp init` and
 //! `cmcp catalog`.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use cmcp_evidence::Sha256Digest;
 use cmcp_json::Value;
-use cmcp_mcp::{child::Spawn, upstream::Observed};
-use cmcp_policy::catalog::{ServerSpec, Transport};
+use cmcp_mcp::{
+    child::Spawn,
+    upstream::{Kind, Observed, Server},
+};
+use cmcp_policy::catalog::{ItemKind, ServerSpec, Transport};
 
 use crate::{dial, settings::Settings};
 
 /// What a server offers.
 #[derive(Clone, Debug)]
 pub struct Discovered {
-    /// Its tool definitions, as received.
-    pub tools: Vec<Value>,
-    /// Whether the list was read to its end.
-    pub complete: bool,
+    /// Its definitions of every kind, as received; or why they are not known. Tools always are.
+    pub lists: BTreeMap<ItemKind, Result<Vec<Value>, DiscoverError>>,
     /// What was seen of it.
     pub observed: Observed,
     /// The files a child process was started from, with their digests.
@@ -27,18 +30,45 @@ pub enum DiscoverError {
     /// It cannot be reached as described.
     #[error("{0}")]
     Dial(String),
-    /// It did not list its tools.
+    /// Its list has no end.
+    #[error("its list of {0}s does not end; nothing of it can be approved")]
+    Endless(ItemKind),
+    /// It did not list what it offers.
     #[error("{0}")]
     List(#[from] cmcp_mcp::upstream::UpstreamError),
 }
 
-/// Connects to `spec` (starting it, if it is a child process), lists its tools, and ends it again.
+/// Every capability that a client may declare: some servers offer some of their tools only to clients
+/// that can be asked something. Nothing that a server asks here is answered.
+fn everything() -> Value {
+    let none = cmcp_json::Object::new;
+    let modes = cmcp_json::Object::from([("form", none()), ("url", none())]);
+    let tasks = cmcp_json::Object::from([("io.modelcontextprotocol/tasks", none())]);
+    cmcp_json::Object::from([
+        ("elicitation", modes),
+        ("sampling", none()),
+        ("roots", none()),
+        ("extensions", tasks),
+    ])
+    .into()
+}
+
+/// Connects to `spec` (starting it, if it is a child process), lists what it offers, and ends it again.
+/// A list of something else than tools that does not come spoils no other.
 pub async fn discover(spec: &ServerSpec, settings: &Settings) -> Result<Discovered, DiscoverError> {
-    let server = dial::client(spec, settings).map_err(|e| DiscoverError::Dial(e.to_string()))?;
-    let listing = server.list().await;
+    let server = dial::client(spec, settings, &everything(), &Arc::default())
+        .map_err(|e| DiscoverError::Dial(e.to_string()))?;
+    let mut lists = BTreeMap::new();
+    for kind in ItemKind::ALL {
+        lists.insert(kind, list(server.as_ref(), kind).await);
+        if let Some(Err(error)) = lists.get(&ItemKind::Tool) {
+            let error = error.clone();
+            server.close().await;
+            return Err(error);
+        }
+    }
     let observed = server.observed();
     server.close().await;
-    let listing = listing?;
     let measured = observed
         .files
         .iter()
@@ -48,11 +78,28 @@ pub async fn discover(spec: &ServerSpec, settings: &Settings) -> Result<Discover
         })
         .collect();
     Ok(Discovered {
-        tools: listing.tools,
-        complete: listing.complete,
+        lists,
         observed,
         measured,
     })
+}
+
+async fn list(server: &dyn Server, kind: ItemKind) -> Result<Vec<Value>, DiscoverError> {
+    let listing = server.list(listed(kind)).await?;
+    if listing.complete {
+        Ok(listing.items)
+    } else {
+        Err(DiscoverError::Endless(kind))
+    }
+}
+
+fn listed(kind: ItemKind) -> Kind {
+    match kind {
+        ItemKind::Tool => Kind::Tools,
+        ItemKind::Resource => Kind::Resources,
+        ItemKind::ResourceTemplate => Kind::ResourceTemplates,
+        ItemKind::Prompt => Kind::Prompts,
+    }
 }
 
 /// Measures the files that a child process would be started from, without starting it.

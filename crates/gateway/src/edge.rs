@@ -3,6 +3,8 @@
 
 mod auth;
 mod fault;
+mod framing;
+mod guarded;
 mod mcp;
 mod probes;
 mod serve;
@@ -19,17 +21,28 @@ use bytes::Bytes;
 use cmcp_json::{Object, Value};
 use http::{HeaderValue, StatusCode, header};
 
-use crate::{admin, startup::Gateway};
+use crate::{admin, oauth, startup::Gateway};
 pub(crate) use auth::{Caller, Operator};
 pub(crate) use fault::Fault;
 pub(crate) use probes::Probes;
+pub(crate) use serve::Background;
 pub use serve::{ServeError, serve};
 
 /// All routes of the gateway.
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
-        .route("/mcp", post(mcp::post).fallback(method_not_allowed))
+        .route(
+            "/mcp",
+            post(mcp::post)
+                .get(mcp::get)
+                .delete(mcp::delete)
+                .fallback(method_not_allowed),
+        )
+        .route("/sse", get(mcp::pair_stream))
+        .route("/messages/", post(mcp::pair_post))
         .route("/tools/list", get(mcp::tools_list))
+        .route(oauth::WELL_KNOWN, get(oauth::metadata))
+        .route(oauth::BELOW_WELL_KNOWN, get(oauth::metadata))
         .route("/health", get(probes::health))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(admin::metrics))
@@ -53,11 +66,11 @@ async fn not_found() -> Response {
     Fault::NotFound.response("no such route")
 }
 
-async fn method_not_allowed(State(_): State<Arc<Gateway>>) -> Response {
+async fn method_not_allowed(State(_): State<Arc<Gateway>>, _: Caller) -> Response {
     let mut response = StatusCode::METHOD_NOT_ALLOWED.into_response();
     response
         .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static("POST"));
+        .insert(header::ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
     response
 }
 

@@ -1,6 +1,6 @@
 //! Random identifiers and salts, from the operating system.
 
-use crate::refusal::Refusal;
+use crate::{ledger::Salts, refusal::Refusal};
 
 /// The random values one call needs, from one system call.
 #[derive(Debug)]
@@ -24,6 +24,16 @@ impl CallRandom {
             request_salt: array(request),
             response_salt: array(response),
         })
+    }
+
+    /// Both salts, as they are kept beside the entry.
+    pub(crate) fn salts(&self) -> Salts {
+        let mut salts = [0u8; 64];
+        let both = self.request_salt.iter().chain(&self.response_salt);
+        for (to, from) in salts.iter_mut().zip(both) {
+            *to = *from;
+        }
+        salts
     }
 }
 

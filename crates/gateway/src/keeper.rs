@@ -19,7 +19,7 @@ use crate::{
     startup::Gateway,
 };
 pub(crate) use documents::{SealError, Sealing, Terms};
-pub(crate) use notes::Noted;
+pub(crate) use notes::{Noted, audited};
 
 /// Why a session was not closed.
 #[derive(Debug, thiserror::Error)]
@@ -292,7 +292,7 @@ impl Gateway {
     }
 
     /// Waits for the calls in flight, and ends those that take too long.
-    async fn drain(&self, session: &Session) {
+    async fn drain(&self, session: &Arc<Session>) {
         let drained = tokio::time::timeout(self.settings.session_drain, session.drained()).await;
         if drained.is_err() {
             // What the upstream does with them nobody knows; the log says so, and then ends.
@@ -300,6 +300,7 @@ impl Gateway {
             session.abort();
             session.drained().await;
         }
+        self.end_tasks_of(session).await;
     }
 
     async fn close_with(

@@ -2,11 +2,12 @@
 //! [`Durability`] says, when the receipt comes back; without a receipt nobody may be told that
 //! anything happened.
 //!
-//! One thread owns the chains and the store and commits what has arrived ([`writer`]); another
-//! makes commits durable ([`syncer`]). The queue between callers and writer is bounded: when it is
+//! One thread owns the chains and the store and commits what has arrived ([`writer`]); others make
+//! commits durable ([`syncer`]). The queue between callers and writer is bounded: when it is
 //! full, callers are refused instead of being kept waiting without end.
 
 mod group;
+mod placed;
 mod syncer;
 mod writer;
 
@@ -160,28 +161,27 @@ impl Ledger {
         chains: Vec<(i64, Chain)>,
         clock: Clock,
     ) -> Result<(Self, LedgerThreads), StoreError> {
-        let wal = store.wal_sync()?;
-        Self::start_with(store, wal, chains, clock)
+        let wals = (0..SYNCS).map(|_| store.wal_sync());
+        let wals = wals.collect::<Result<_, _>>()?;
+        Self::start_with(store, wals, chains, clock)
     }
 
     fn start_with(
         store: Store,
-        wal: WalSync,
+        wals: Vec<WalSync>,
         chains: Vec<(i64, Chain)>,
         clock: Clock,
     ) -> Result<(Self, LedgerThreads), StoreError> {
         let health = Arc::new(Health::default());
         let (queue, commands) = std::sync::mpsc::sync_channel(QUEUE);
-        let (sync_thread, syncs) = syncer::start(wal, Arc::clone(&health))?;
-        let writer = writer::Writer::new(store, chains, clock, syncs, Arc::clone(&health));
+        let (mut threads, syncers) = syncer::Syncers::start(wals, &health)?;
+        let writer = writer::Writer::new(store, chains, clock, syncers, Arc::clone(&health));
         let write_thread = std::thread::Builder::new()
             .name("ledger-write".to_owned())
             .spawn(move || writer.run(&commands))
             .map_err(|e| StoreError::Io(e.to_string()))?;
-        Ok((
-            Self { queue, health },
-            LedgerThreads(vec![write_thread, sync_thread]),
-        ))
+        threads.push(write_thread);
+        Ok((Self { queue, health }, LedgerThreads(threads)))
     }
 
     /// Appends one entry and waits until it is as safe as `durability` says.
@@ -361,6 +361,8 @@ impl AppendRequest {
 
 /// How long an outcome waits before it tries a full queue again.
 const QUEUE_FULL: std::time::Duration = std::time::Duration::from_millis(5);
+/// Syncs under way at once. On a disk that takes them one after the other they merely share turns.
+const SYNCS: usize = 4;
 /// Entries that may wait for the writer.
 const QUEUE: usize = 8192;
 

@@ -7,27 +7,38 @@ mod admin;
 mod archive;
 mod call;
 mod children;
+mod client;
 mod clock;
+mod cursor;
 mod dial;
 mod discover;
 mod edge;
 mod evidence_state;
+mod front;
+mod hub;
 mod ids;
 mod keeper;
 mod killswitch;
 mod ledger;
+mod limits;
+pub mod oauth;
+mod parking;
 mod recovery;
 pub mod reference;
 mod refusal;
 mod reply;
 mod rules;
 mod said;
+mod sealed;
 mod seen;
 mod sessions;
 mod settings;
 mod sink;
+mod splice;
 mod startup;
+mod stdio;
 mod store;
+mod tasks;
 mod telemetry;
 #[cfg(test)]
 mod testing;
@@ -41,9 +52,11 @@ pub use cmcp_mcp::child::Launcher;
 pub use discover::{DiscoverError, Discovered, discover, measure};
 pub use edge::{ServeError, serve};
 pub use ledger::{Durability, Ledger, LedgerError, Receipt};
+pub use limits::{CallLimit, LimitSettings, Rate};
 pub use rules::{BundleFiles, BundleSource, Reload};
 pub use settings::{
     DriftPolicy, Hosts, Listen, PrincipalEntry, RecordPer, Secret, Settings, SinkPolicy, Spawning,
-    StalenessPolicy, TokenHash,
+    StalenessPolicy, TokenHash, UpstreamCredential,
 };
 pub use startup::{Loaded, Ready, StartError, prepare};
+pub use stdio::serve_stdio;

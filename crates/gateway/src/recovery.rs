@@ -103,6 +103,8 @@ fn read(reader: &Reader, log: LogRow, vocabulary: &Vocabulary) -> Result<Orphan,
             | Kind::CatalogDrift(_)
             | Kind::CatalogLoad(_)
             | Kind::Declarations(_)
+            | Kind::EraDowngrade(_)
+            | Kind::ForeignSession(_)
             | Kind::KillSwitch(_)
             | Kind::Recovered(_)
             | Kind::SessionReset(_)

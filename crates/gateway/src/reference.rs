@@ -84,6 +84,9 @@ fn meaning(code: RpcCode) -> &'static str {
             "the parameters are not what the method takes, or the tool is unknown"
         }
         RpcCode::Internal => "a fault of the gateway's own, or a log that cannot be written",
+        RpcCode::ResourceNotFound => {
+            "no such resource, for clients of the revisions up to 2025-11-25"
+        }
         RpcCode::HeaderMismatch => {
             "a header that repeats part of the body is missing or differs from it"
         }
@@ -102,7 +105,9 @@ fn meaning(code: RpcCode) -> &'static str {
         RpcCode::AttestationStale => "the gateway's evidence is past its validity",
         RpcCode::CatalogDrift => "the tool is not what was approved, or that could not be checked",
         RpcCode::KillSwitchTripped => "the caller is blocked",
-        RpcCode::RateLimited => "a limit on sessions is reached",
+        RpcCode::RateLimited => {
+            "a limit on sessions, on calls or on what is in flight is reached; `retry_after` in `data` says in how many seconds it is worth coming back"
+        }
         RpcCode::SessionNotFound => {
             "the transport session is unknown, has ended, or is somebody else's"
         }

@@ -10,7 +10,14 @@ use cmcp_mcp::upstream::UpstreamError;
 use cmcp_policy::decide::Escalation;
 use cmcp_record::{audit::CallResult, verdict::Verdict};
 
-use crate::{ledger::LedgerError, sessions::Full, upstream::Drift};
+use crate::{
+    call::Unanswered,
+    ledger::LedgerError,
+    limits::{Limited, What},
+    oauth::Insufficient,
+    sessions::Full,
+    upstream::Drift,
+};
 
 pub(crate) use code::Code;
 
@@ -42,17 +49,20 @@ pub(crate) enum Refusal {
     #[error("internal fault: {0}")]
     Fault(&'static str),
     /// The principal may never call this tool; answered as if it did not exist.
-    #[error("the principal may never call this tool")]
+    #[error("the principal may never have this")]
     Hidden,
-    /// The upstream wants something of the client, which is not let through.
-    #[error("the upstream asked for input from the client, which is not permitted")]
-    InputRequired,
+    /// The upstream wants something of the client first, and does not get it.
+    #[error("the upstream needs input from the client: {0}")]
+    Input(Box<Unanswered>),
     /// An operator has blocked the principal.
     #[error("the principal is blocked by the kill switch")]
     Killed(Box<Killed>),
     /// The log could not take the entry that has to exist before the call may proceed.
     #[error("the audit log cannot be written: {0}")]
     Ledger(LedgerError),
+    /// A limit on calls was met.
+    #[error("{0}")]
+    Limited(Limited),
     /// The structured response does not fit the approved output schema.
     #[error("the response does not fit the approved output schema: {0}")]
     OutputSchema(String),
@@ -65,6 +75,9 @@ pub(crate) enum Refusal {
         /// The cap in force, in bytes.
         limit: usize,
     },
+    /// The caller's token gives too little for this.
+    #[error("the token gives too little: {} are needed", .0.scopes.join(" "))]
+    Scope(Box<Insufficient>),
     /// A configured sink limit is below the data's sensitivity.
     #[error("sink policy: {0}")]
     Sink(String),
@@ -78,7 +91,7 @@ pub(crate) enum Refusal {
     #[error("the upstream's definitions could not be checked: {0}")]
     Unchecked(String),
     /// No such tool in the catalog.
-    #[error("no such tool in the catalog")]
+    #[error("nothing of that name is in the catalog")]
     UnknownTool,
     /// The upstream could not be reached, or broke off.
     #[error("upstream: {0}")]
@@ -128,12 +141,18 @@ impl Refusal {
             Self::ExecutionId => Code::ExecutionIdRefused,
             Self::Fault(_) => Code::Fault,
             Self::Hidden => Code::ToolHidden,
-            Self::InputRequired => Code::InputRequired,
+            Self::Input(_) => Code::InputRequired,
             Self::Killed(_) => Code::KillSwitch,
             Self::Ledger(_) => Code::AuditUnavailable,
+            Self::Limited(limited) => match limited.what {
+                What::Capacity => Code::GatewayBusy,
+                What::Concurrent | What::Rate => Code::RateLimited,
+                What::Day | What::Session => Code::BudgetExhausted,
+            },
             Self::OutputSchema(_) => Code::OutputSchema,
             Self::PolicyRevoked => Code::PolicyKeyRevoked,
             Self::ResponseTooLarge { .. } => Code::ResponseSize,
+            Self::Scope(_) => Code::InsufficientScope,
             Self::Sink(_) => Code::SinkPolicy,
             Self::Stale => Code::AttestationStale,
             Self::TooManySessions(_) => Code::SessionLimit,
@@ -141,6 +160,11 @@ impl Refusal {
             Self::UnknownTool => Code::CatalogMiss,
             Self::Upstream(error) => upstream_code(error),
         }
+    }
+
+    /// Whether nothing of that name is there, as far as this caller is told.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::UnknownTool | Self::Hidden)
     }
 
     /// The audited word.
@@ -151,12 +175,14 @@ impl Refusal {
                 Some(Escalation::Defer) => Verdict::Defer,
                 None => Verdict::Deny,
             },
+            Self::Scope(_) => Verdict::StepUp,
             Self::Arguments(_)
             | Self::Drift(_)
             | Self::ExecutionId
             | Self::Hidden
-            | Self::InputRequired
+            | Self::Input(_)
             | Self::Killed(_)
+            | Self::Limited(_)
             | Self::OutputSchema(_)
             | Self::PolicyRevoked
             | Self::ResponseTooLarge { .. }
@@ -175,7 +201,7 @@ impl Refusal {
     pub(crate) fn result(&self) -> CallResult {
         match self {
             Self::Egress(_)
-            | Self::InputRequired
+            | Self::Input(_)
             | Self::OutputSchema(_)
             | Self::ResponseTooLarge { .. } => CallResult::Response,
             Self::Cancelled { sent: true } => CallResult::OutcomeUnknown,
@@ -190,7 +216,9 @@ impl Refusal {
             | Self::Hidden
             | Self::Killed(_)
             | Self::Ledger(_)
+            | Self::Limited(_)
             | Self::PolicyRevoked
+            | Self::Scope(_)
             | Self::Sink(_)
             | Self::Stale
             | Self::TooManySessions(_)
@@ -203,15 +231,17 @@ impl Refusal {
     pub(crate) fn denial(&self) -> Option<&Denial> {
         match self {
             Self::Denied(denial) | Self::Egress(denial) => Some(denial),
+            Self::Input(unanswered) => unanswered.denial(),
+            Self::Scope(insufficient) => insufficient.denial.as_ref(),
             Self::Arguments(_)
             | Self::Cancelled { .. }
             | Self::Drift(_)
             | Self::ExecutionId
             | Self::Fault(_)
             | Self::Hidden
-            | Self::InputRequired
             | Self::Killed(_)
             | Self::Ledger(_)
+            | Self::Limited(_)
             | Self::OutputSchema(_)
             | Self::PolicyRevoked
             | Self::ResponseTooLarge { .. }
@@ -222,6 +252,12 @@ impl Refusal {
             | Self::UnknownTool
             | Self::Upstream(_) => None,
         }
+    }
+}
+
+impl From<Limited> for Refusal {
+    fn from(limited: Limited) -> Self {
+        Self::Limited(limited)
     }
 }
 

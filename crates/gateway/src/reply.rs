@@ -1,13 +1,20 @@
 //! What the caller hears: an exhaustive mapping that may say less than the log, never more.
 
+mod details;
+mod era;
+
 use bytes::Bytes;
 use cmcp_json::{Object, Value};
 use cmcp_mcp::{
     error::Code,
     jsonrpc::{self, Id},
+    server::Last,
+    version::Version,
 };
-use cmcp_policy::{Compat, mode::Mode};
-use http::StatusCode;
+use cmcp_policy::{Compat, decide::Action, mode::Mode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use details::{advice, details};
 
 use crate::{
     call::{Answered, Call, Cleared},
@@ -26,30 +33,20 @@ pub(crate) enum Dialect {
     Modern,
 }
 
-/// An HTTP answer.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: StatusCode,
-    pub(crate) body: Bytes,
-    /// What the response's headers say of the call.
-    pub(crate) call: CallHeaders,
-}
-
-/// What the response's headers say of the call.
-#[derive(Debug)]
-pub(crate) struct CallHeaders {
-    pub(crate) call_id: String,
-    pub(crate) session_id: Option<String>,
-    pub(crate) entry_hash: Option<String>,
+impl Dialect {
+    /// The revision spoken, or the dialect's name.
+    pub(crate) fn protocol(self, version: Version) -> &'static str {
+        match self {
+            Self::Compat => "0.7.1",
+            Self::Legacy | Self::Modern => version.as_str(),
+        }
+    }
 }
 
 /// The answer to a call.
-pub(crate) fn reply(
-    settings: &Settings,
-    dialect: Dialect,
-    call: &Call,
-    answered: Answered,
-) -> Reply {
+pub(crate) fn reply(settings: &Settings, call: &Call, answered: Answered) -> Last {
+    let dialect = call.client.dialect;
+    let id = call.client.rpc_id();
     let Answered {
         outcome,
         call_id,
@@ -59,6 +56,10 @@ pub(crate) fn reply(
         latency_us,
     } = answered;
     let entry_hash = receipt.and_then(|r| r.entry_hash);
+    let mut headers = match &outcome {
+        Err(Refusal::Scope(insufficient)) => insufficient.headers.clone(),
+        Ok(_) | Err(_) => HeaderMap::new(),
+    };
     let (status, body) = match outcome {
         Ok(Cleared::Result { bytes, value }) => {
             let notes = Notes {
@@ -72,33 +73,38 @@ pub(crate) fn reply(
             };
             (
                 StatusCode::OK,
-                jsonrpc::result(&call.rpc_id, &result(dialect, &notes, bytes, value)),
+                jsonrpc::result(&id, &result(dialect, &notes, bytes, value)),
             )
         }
-        Ok(Cleared::Error { bytes }) => tool_error(dialect, &call.rpc_id, &call_id, &bytes),
+        Ok(Cleared::Task(_)) => (StatusCode::OK, jsonrpc::result(&id, b"{}")),
+        Ok(Cleared::Asked { bytes }) => (StatusCode::OK, jsonrpc::result(&id, &bytes)),
+        Ok(Cleared::Error { bytes }) => tool_error(dialect, &id, &call_id, &bytes),
         Err(refusal) => {
-            let spoken = spoken(dialect, &refusal);
+            let spoken = spoken(call, &refusal);
             let status =
                 StatusCode::from_u16(spoken.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (
-                status,
-                spoken.body(&call.rpc_id, &call_id, details(dialect, &refusal)),
-            )
+            (status, spoken.body(&id, &call_id, details(call, &refusal)))
         }
     };
-    Reply {
+    let values = [
+        (CALL_ID, Some(call_id)),
+        (GOVERNANCE_SESSION, session_id),
+        (ENTRY_HASH, entry_hash),
+    ];
+    for (name, value) in values {
+        if let Some(value) = value.and_then(|v| HeaderValue::from_str(&v).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    Last {
         status,
+        headers,
         body,
-        call: CallHeaders {
-            call_id,
-            session_id,
-            entry_hash,
-        },
     }
 }
 
 /// The upstream's own error: 0.7.1 says only that there was one.
-fn tool_error(dialect: Dialect, id: &Id, call_id: &str, error: &[u8]) -> (StatusCode, Bytes) {
+fn tool_error(dialect: Dialect, id: &Id, call_id: &str, error: &Bytes) -> (StatusCode, Bytes) {
     match dialect {
         Dialect::Compat => {
             let spoken = Spoken {
@@ -109,7 +115,14 @@ fn tool_error(dialect: Dialect, id: &Id, call_id: &str, error: &[u8]) -> (Status
             };
             (StatusCode::BAD_GATEWAY, spoken.body(id, call_id, None))
         }
-        Dialect::Legacy | Dialect::Modern => (StatusCode::OK, jsonrpc::error_raw(id, error)),
+        Dialect::Legacy => (
+            StatusCode::OK,
+            jsonrpc::error_raw(id, &era::legacy_error(error)),
+        ),
+        Dialect::Modern => {
+            let (status, error) = era::modern_error(error);
+            (status, jsonrpc::error_raw(id, &error))
+        }
     }
 }
 
@@ -124,19 +137,19 @@ struct Notes<'a> {
 }
 
 /// The `result` member: the upstream's bytes, but for what the dialect must add or leave out.
-fn result(dialect: Dialect, notes: &Notes<'_>, bytes: Bytes, mut value: Value) -> Bytes {
+fn result(dialect: Dialect, notes: &Notes<'_>, bytes: Bytes, value: Value) -> Bytes {
     match dialect {
         Dialect::Compat if notes.settings.compat == Compat::V07 => {
-            let joined = joined_result(&value);
+            drop(bytes);
+            let joined = joined_result(value);
             jsonrpc::with_members(joined.as_bytes(), &[("_cmcp", &notes.member())])
         }
         Dialect::Compat => {
-            let bytes = without(&mut value, &["_cmcp"]).unwrap_or(bytes);
+            let bytes = era::without(bytes, value, &["_cmcp"]);
             jsonrpc::with_members(&bytes, &[("_cmcp", &notes.member())])
         }
-        Dialect::Legacy => without(&mut value, &MODERN_MEMBERS).unwrap_or(bytes),
-        Dialect::Modern if value.get("resultType").is_some() => bytes,
-        Dialect::Modern => jsonrpc::with_members(&bytes, &[("resultType", b"\"complete\"")]),
+        Dialect::Legacy => era::legacy(bytes, value),
+        Dialect::Modern => era::modern(bytes, value, notes.call.wanted.action),
     }
 }
 
@@ -165,22 +178,11 @@ impl Notes<'_> {
     }
 }
 
-/// The object without these members, re-serialized; `None` when it has none of them.
-fn without(value: &mut Value, members: &[&str]) -> Option<Bytes> {
-    let object = value.as_object_mut()?;
-    let before = object.len();
-    for member in members {
-        object.remove(member);
-    }
-    (object.len() < before).then(|| Bytes::from(value.to_vec()))
-}
-
 /// 0.7.1's reading of a result: its text parts joined, or all of it as one text.
-fn joined_result(value: &Value) -> String {
-    format!(
-        "{{\"content\":[{{\"type\":\"text\",\"text\":{}}}]}}",
-        Value::from(joined_text(value).as_str())
-    )
+fn joined_result(value: Value) -> String {
+    let text = Value::String(joined_text(&value));
+    drop(value);
+    format!("{{\"content\":[{{\"type\":\"text\",\"text\":{text}}}]}}")
 }
 
 /// The text parts joined by line ends, or the whole result as JSON where there are none.
@@ -276,7 +278,11 @@ impl Words {
             | Ended::UpstreamWrongId => UNAVAILABLE,
             Ended::AttestationStale => STALE,
             Ended::CatalogDrift | Ended::CatalogUnchecked => DRIFT,
+            Ended::InsufficientScope => SCOPE,
             Ended::KillSwitch => KILLED,
+            Ended::BudgetExhausted => BUDGET,
+            Ended::GatewayBusy => BUSY,
+            Ended::RateLimited => RATE,
             Ended::SessionLimit => SESSIONS,
             Ended::Cancelled | Ended::Fault => FAULT,
             Ended::AuditUnavailable => AUDIT,
@@ -303,10 +309,21 @@ impl Words {
     }
 }
 
-fn spoken(dialect: Dialect, refusal: &Refusal) -> Spoken {
+fn spoken(call: &Call, refusal: &Refusal) -> Spoken {
     let words = Words::of(refusal.code());
     let error_code = words.error_code;
-    match dialect {
+    let negotiated = Spoken {
+        // RFC 6750 has this one in the HTTP status, whoever asks.
+        status: if refusal.code() == Ended::InsufficientScope {
+            words.status
+        } else {
+            200
+        },
+        code: words.code,
+        message: words.message(),
+        error_code,
+    };
+    match call.client.dialect {
         Dialect::Compat => Spoken {
             status: words.status,
             code: words.compat_code(),
@@ -314,82 +331,26 @@ fn spoken(dialect: Dialect, refusal: &Refusal) -> Spoken {
             error_code,
         },
         // Whoever negotiated reads the JSON-RPC error; a bare HTTP status would hide it.
-        Dialect::Legacy | Dialect::Modern => Spoken {
-            status: 200,
-            code: words.code,
-            message: words.message(),
-            error_code,
+        Dialect::Legacy | Dialect::Modern if !refusal.is_absence() => negotiated,
+        Dialect::Legacy | Dialect::Modern => match call.wanted.action {
+            Action::ReadResource | Action::Subscribe => Spoken {
+                code: era::no_resource(call.client.dialect),
+                message: "Resource not found",
+                error_code: "RESOURCE_NOT_IN_CATALOG",
+                ..negotiated
+            },
+            Action::GetPrompt | Action::Complete => Spoken {
+                message: "Unknown prompt or resource template",
+                error_code: "ITEM_NOT_IN_CATALOG",
+                ..negotiated
+            },
+            Action::CallTool
+            | Action::ListResources
+            | Action::Sample
+            | Action::Elicit
+            | Action::ListRoots => negotiated,
         },
     }
-}
-
-/// What may be told beyond the code: a rule's own advice, the place in the caller's own arguments.
-fn details(dialect: Dialect, refusal: &Refusal) -> Option<Object> {
-    let mut more = Object::default();
-    match refusal {
-        Refusal::Denied(denial) | Refusal::Egress(denial) => {
-            if let Some(advice) = advice(denial) {
-                more.insert("advice", advice);
-            }
-            if dialect != Dialect::Compat {
-                let ids = denial.policies.iter().chain(&denial.errors);
-                more.insert(
-                    "policies",
-                    Value::Array(ids.map(|id| Value::String(id.clone())).collect()),
-                );
-            }
-        }
-        Refusal::Arguments(what) => {
-            more.insert("reason", Value::String(what.clone()));
-        }
-        Refusal::Sink(what) if dialect != Dialect::Compat => {
-            more.insert("reason", Value::String(what.clone()));
-        }
-        Refusal::Ledger(error) => {
-            // What the system said of the disk is the operator's business.
-            more.insert("reason", Value::from(error.outside()));
-        }
-        Refusal::Killed(killed) => {
-            more.insert("agent_id", Value::String(killed.agent.clone()));
-            more.insert("receipt", Value::Object(killed.receipt.clone()));
-        }
-        Refusal::TooManySessions(_)
-        | Refusal::ResponseTooLarge { .. }
-        | Refusal::InputRequired
-        | Refusal::ExecutionId
-        | Refusal::PolicyRevoked
-            if dialect != Dialect::Compat =>
-        {
-            more.insert("reason", Value::String(refusal.to_string()));
-        }
-        Refusal::Cancelled { .. }
-        | Refusal::Drift(_)
-        | Refusal::ExecutionId
-        | Refusal::Fault(_)
-        | Refusal::Hidden
-        | Refusal::InputRequired
-        | Refusal::OutputSchema(_)
-        | Refusal::PolicyRevoked
-        | Refusal::ResponseTooLarge { .. }
-        | Refusal::Sink(_)
-        | Refusal::Stale
-        | Refusal::TooManySessions(_)
-        | Refusal::Unchecked(_)
-        | Refusal::UnknownTool
-        | Refusal::Upstream(_) => {}
-    }
-    (!more.is_empty()).then_some(more)
-}
-
-fn advice(denial: &Denial) -> Option<Value> {
-    if denial.advice.is_empty() {
-        return None;
-    }
-    let pairs = denial
-        .advice
-        .iter()
-        .map(|(k, v)| (k.clone(), Value::String(v.clone())));
-    Some(Value::Object(pairs.collect()))
 }
 
 const DENIED: &str = "Request denied by policy";
@@ -407,6 +368,18 @@ const AUDIT: Words = Words::new(
     "The audit log cannot be written",
     "AUDIT_UNAVAILABLE",
 );
+const BUDGET: Words = Words::new(
+    429,
+    Code::RateLimited,
+    "The calls that are allowed are used up",
+    "BUDGET_EXHAUSTED",
+);
+const BUSY: Words = Words::new(
+    503,
+    Code::RateLimited,
+    "Too much is in flight; try again later",
+    "GATEWAY_BUSY",
+);
 const DRIFT: Words = Words::new(503, Code::CatalogDrift, "catalog_drift", "CATALOG_DRIFT");
 const FAULT: Words = Words::new(500, Code::Internal, "Internal error", "TEE_FAULT");
 const KILLED: Words = Words::new(
@@ -416,6 +389,18 @@ const KILLED: Words = Words::new(
     "KILL_SWITCH_TRIPPED",
 );
 const POLICY: Words = Words::new(403, Code::PolicyDenied, DENIED, "POLICY_DENY");
+const RATE: Words = Words::new(
+    429,
+    Code::RateLimited,
+    "Too many calls; try again later",
+    "RATE_LIMITED",
+);
+const SCOPE: Words = Words::new(
+    403,
+    Code::PolicyDenied,
+    "The token gives too little for this",
+    "INSUFFICIENT_SCOPE",
+);
 const SESSIONS: Words = Words::new(
     429,
     Code::RateLimited,
@@ -437,5 +422,9 @@ const UNAVAILABLE: Words = Words::new(
 /// To a caller of the 0.7.1 dialect an unknown tool is a denied one.
 const UNKNOWN: Words = Words::new(403, Code::InvalidParams, DENIED, "TOOL_NOT_IN_CATALOG");
 
-/// Members of a result that only the revision 2026-07-28 knows.
-const MODERN_MEMBERS: [&str; 3] = ["resultType", "ttlMs", "cacheScope"];
+/// The call's id, as in log and records.
+const CALL_ID: HeaderName = HeaderName::from_static("cmcp-call-id");
+/// The governance session it belongs to.
+const GOVERNANCE_SESSION: HeaderName = HeaderName::from_static("cmcp-session-id");
+/// Hash of its own entry in the exported log.
+const ENTRY_HASH: HeaderName = HeaderName::from_static("cmcp-entry-hash");

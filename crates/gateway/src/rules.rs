@@ -14,16 +14,20 @@ use cmcp_evidence::{Sha256Digest, Timestamp};
 use cmcp_mcp::headers::{self, Mirrored};
 use cmcp_policy::{
     bundle::{PolicyBundle, PolicyError, SigningKeys},
-    catalog::{Approved, Catalog, CatalogError},
+    catalog::{Approved, Catalog, CatalogError, ItemKind},
     engine::{Engine, EngineInput, Principal},
     mode::Mode,
 };
+use tokio::sync::mpsc;
 
 use crate::{
+    call::Operation,
+    oauth::Reachable,
     refusal::Refusal,
+    reply::Dialect,
     settings::Settings,
     startup::Gateway,
-    upstream::{Checked, Link, Upstreams},
+    upstream::{Checked, Heard, Link, Seat, Upstreams},
 };
 pub use bundle::{BundleFiles, BundleSource, Reload};
 pub(crate) use exception::{Exception, ExceptionError, Wanted};
@@ -41,7 +45,9 @@ pub(crate) struct Rules {
     /// Exceptions in force, oldest first.
     pub(crate) exceptions: Vec<Arc<Exception>>,
     pub(crate) upstreams: Upstreams,
-    listings: Vec<Vec<u8>>,
+    /// What tokens could give besides what they give.
+    pub(crate) reachable: Reachable,
+    listings: [Vec<Listing>; 4],
     mirrored: BTreeMap<String, Vec<Mirrored>>,
 }
 
@@ -109,6 +115,8 @@ pub(crate) struct Parts {
     // Links of ended exceptions, closed once no call uses them any more.
     retired: Vec<Arc<Link>>,
     next_link: u64,
+    // Where links pass on what servers say unasked.
+    heard: mpsc::Sender<Heard>,
 }
 
 impl Parts {
@@ -118,6 +126,7 @@ impl Parts {
         bundle: PolicyBundle,
         keys: Option<SigningKeys>,
         links: Vec<Arc<Link>>,
+        heard: mpsc::Sender<Heard>,
     ) -> Result<Self, cmcp_policy::bundle::BundleSignatureError> {
         let signer = match &keys {
             Some(keys) => Some(bundle.verify_signature(keys)?),
@@ -132,6 +141,7 @@ impl Parts {
             next_link: u64::try_from(links.len()).unwrap_or(u64::MAX),
             links,
             retired: Vec::new(),
+            heard,
         })
     }
 
@@ -158,11 +168,7 @@ impl Parts {
     }
 
     fn engine(&self, catalog: &Catalog, settings: &Settings) -> Result<Engine, RulesError> {
-        let principals: Vec<Principal> = settings
-            .principals
-            .iter()
-            .map(|entry| entry.principal.clone())
-            .collect();
+        let principals = settings.known_principals();
         let input = EngineInput {
             bundle: &self.bundle,
             catalog,
@@ -188,7 +194,7 @@ impl Rules {
         let catalog = Catalog::clone(&parts.approved);
         let upstreams = Upstreams::new(&parts.links, &catalog, settings.drift_policy)
             .ok_or(RulesError::Broken)?;
-        Self::of(parts, catalog, engine, upstreams)
+        Self::of(parts, catalog, (engine, settings), upstreams)
     }
 
     /// The rules that follow these.
@@ -199,7 +205,7 @@ impl Rules {
             .upstreams
             .next(&self.catalog, &parts.links, &catalog)
             .ok_or(RulesError::Broken)?;
-        let next = Self::of(parts, catalog, engine, upstreams)?;
+        let next = Self::of(parts, catalog, (engine, settings), upstreams)?;
         Ok(Self {
             generation: self.generation.saturating_add(1),
             ..next
@@ -209,16 +215,13 @@ impl Rules {
     fn of(
         parts: &Parts,
         catalog: Catalog,
-        policy: Engine,
+        (policy, settings): (Engine, &Settings),
         upstreams: Upstreams,
     ) -> Result<Self, RulesError> {
         Ok(Self {
             generation: 1,
-            listings: catalog
-                .tools()
-                .iter()
-                .map(|tool| tool.listing().to_vec())
-                .collect(),
+            reachable: Reachable::of(&policy, settings.oauth.as_ref()),
+            listings: KINDS.map(|kind| catalog.items(kind).map(Listing::of).collect()),
             mirrored: mirrored(&catalog)?,
             bundle: parts.in_force(),
             exceptions: parts.exceptions.clone(),
@@ -228,11 +231,22 @@ impl Rules {
         })
     }
 
-    /// The tool of exactly that name, unless it is an exception whose time is over.
-    pub(crate) fn tool(&self, name: &str, now: Timestamp) -> Option<&Approved> {
-        let tool = self.catalog.tool(name)?;
-        let over = self.exception(tool).is_some_and(|e| e.is_over(now));
-        (!over).then_some(tool)
+    /// The item that is wanted, by its exact name, unless it is an exception whose time is over.
+    pub(crate) fn item(&self, wanted: &Operation, now: Timestamp) -> Option<&Approved> {
+        let name = wanted.target.as_str();
+        match wanted.kind {
+            ItemKind::Tool => {
+                let tool = self.catalog.tool(name)?;
+                let over = self.exception(tool).is_some_and(|e| e.is_over(now));
+                (!over).then_some(tool)
+            }
+            ItemKind::Prompt => self.catalog.prompt(name),
+            ItemKind::Resource => self.catalog.resource(name),
+            ItemKind::ResourceTemplate => self
+                .catalog
+                .items(ItemKind::ResourceTemplate)
+                .find(|template| template.name == name),
+        }
     }
 
     /// The exception that lets a tool through.
@@ -245,9 +259,9 @@ impl Rules {
             .find(|exception| exception.tools.contains(&tool.name))
     }
 
-    /// Compares a tool with what its server offers now.
-    pub(crate) async fn check(&self, tool: &Approved) -> Result<Checked, Refusal> {
-        self.upstreams.check(&self.catalog, tool).await
+    /// Compares an item with what its server offers on this seat now.
+    pub(crate) async fn check(&self, item: &Approved, seat: &Seat) -> Result<Checked, Refusal> {
+        self.upstreams.check(&self.catalog, item, seat).await
     }
 
     /// Refuses to decide by a bundle whose signing key was revoked.
@@ -259,23 +273,36 @@ impl Rules {
         }
     }
 
-    /// What `tools/list` shows of each tool this principal may call, in the catalog's order.
-    /// Modes that let denied calls pass hide nothing.
+    /// Whether any use of this item by this principal could be permitted, with the token it has or
+    /// with one that gives more.
+    pub(crate) fn visible(&self, principal: &Principal, item: &Approved) -> bool {
+        self.reachable.visible(&self.policy, principal, item)
+    }
+
+    /// What a list shows of each item of a kind that this principal may ever have, in the catalog's
+    /// order, with the item. Modes that let denied calls pass hide nothing.
     pub(crate) fn listings(
         &self,
+        (kind, dialect): (ItemKind, Dialect),
         principal: &Principal,
         mode: Mode,
         now: Timestamp,
-    ) -> impl Iterator<Item = &[u8]> {
+    ) -> impl Iterator<Item = (&Approved, &[u8])> {
+        let [tools, resources, templates, prompts] = &self.listings;
+        let listings = match kind {
+            ItemKind::Tool => tools,
+            ItemKind::Resource => resources,
+            ItemKind::ResourceTemplate => templates,
+            ItemKind::Prompt => prompts,
+        };
         self.catalog
-            .tools()
-            .iter()
-            .zip(&self.listings)
-            .filter(move |(tool, _)| {
-                let over = self.exception(tool).is_some_and(|e| e.is_over(now));
-                !over && (!mode.refuses() || self.policy.visible(principal, tool))
+            .items(kind)
+            .zip(listings)
+            .filter(move |(item, _)| {
+                let over = self.exception(item).is_some_and(|e| e.is_over(now));
+                !over && (!mode.refuses() || self.visible(principal, item))
             })
-            .map(|(_, listing)| listing.as_slice())
+            .map(move |(item, listing)| (item, listing.to(dialect)))
     }
 
     /// The arguments of a tool that a modern client repeats in headers; none for a tool this
@@ -287,10 +314,57 @@ impl Rules {
         tool: &str,
     ) -> Option<&[Mirrored]> {
         let approved = self.catalog.tool(tool)?;
-        let seen = !mode.refuses() || self.policy.visible(principal, approved);
+        let seen = !mode.refuses() || self.visible(principal, approved);
         self.mirrored.get(tool).filter(|_| seen).map(Vec::as_slice)
     }
 }
+
+/// What lists show of an item.
+#[derive(Debug)]
+struct Listing {
+    legacy: Vec<u8>,
+    modern: Vec<u8>,
+}
+
+impl Listing {
+    fn of(item: &Approved) -> Self {
+        let listing = item.listing();
+        let without = |names: &[&str]| {
+            let mut listing = listing.clone();
+            if let Some(members) = listing.as_object_mut() {
+                for name in names {
+                    members.remove(name);
+                }
+            }
+            listing.to_vec()
+        };
+        let schema = item.output_schema().filter(|_| item.kind == ItemKind::Tool);
+        let odd = schema.is_some_and(|schema| {
+            let kind = schema.get("type").and_then(cmcp_json::Value::as_str);
+            kind.is_some_and(|kind| kind != "object")
+        });
+        Self {
+            // Clients of the legacy era know structured results that are objects.
+            legacy: without(if odd { &["outputSchema"] } else { &[] }),
+            modern: without(&["execution"]),
+        }
+    }
+
+    fn to(&self, dialect: Dialect) -> &[u8] {
+        match dialect {
+            Dialect::Compat | Dialect::Legacy => &self.legacy,
+            Dialect::Modern => &self.modern,
+        }
+    }
+}
+
+/// The order of [`Rules::listings`].
+const KINDS: [ItemKind; 4] = [
+    ItemKind::Tool,
+    ItemKind::Resource,
+    ItemKind::ResourceTemplate,
+    ItemKind::Prompt,
+];
 
 /// The rules in force, and the one place where they change.
 #[derive(Debug)]

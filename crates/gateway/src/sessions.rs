@@ -13,6 +13,7 @@ use std::{
 };
 
 use cmcp_evidence::Timestamp;
+use cmcp_mcp::upstream::Kind;
 use cmcp_policy::{
     engine::Principal,
     session::{SessionState, SessionView},
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     keeper::{Noted, Sealing},
     ledger::{LedgerError, Pending},
+    limits::Made,
     seen::Seen,
 };
 
@@ -37,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) label: Option<String>,
     /// The session before this one, of the same principal and label.
     pub(crate) predecessor: Option<String>,
+    /// How many calls it has made, for limits on that.
+    pub(crate) made: Made,
     // What this session has seen itself, which even the operator's reset of another leaves.
     own: Mutex<SessionState>,
     // What all sessions of the principal have seen.
@@ -44,8 +48,8 @@ pub(crate) struct Session {
     // What the session's log has been told of the world around it.
     noted: Mutex<Noted>,
     first: tokio::sync::Mutex<First>,
-    // Listing generation of each upstream that this session's log has declared.
-    declared: Mutex<HashMap<u64, u64>>,
+    // Generation of each listing, by seat and kind, that this session's log has declared.
+    declared: Mutex<HashMap<(u64, Kind), u64>>,
     last_call: AtomicI64,
     // The tool called last, and how often in a row.
     run: Mutex<(String, u64)>,
@@ -87,14 +91,14 @@ impl Session {
         &self.first
     }
 
-    /// Whether the log must declare `generation` of that upstream before the next dispatch.
-    pub(crate) fn declare(&self, link: u64, generation: u64) -> bool {
-        lock(&self.declared).insert(link, generation) != Some(generation)
+    /// Whether the log must declare `generation` of that listing before the next dispatch.
+    pub(crate) fn declare(&self, listing: (u64, Kind), generation: u64) -> bool {
+        lock(&self.declared).insert(listing, generation) != Some(generation)
     }
 
     /// The declaration could not be written; the next call tries again.
-    pub(crate) fn undeclare(&self, link: u64) {
-        lock(&self.declared).remove(&link);
+    pub(crate) fn undeclare(&self, listing: (u64, Kind)) {
+        lock(&self.declared).remove(&listing);
     }
 
     /// Counts calls of one tool in a row; the count at the moment it becomes suspicious.
@@ -143,6 +147,13 @@ impl Session {
 
     fn waits_for_seal(&self) -> bool {
         !self.sealing.load(Ordering::Acquire) && lock(&self.ended).is_some()
+    }
+
+    /// Keeps the session from being closed for a moment; not when it is being closed already.
+    pub(crate) fn hold(self: &Arc<Self>) -> Option<Stay> {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        let stay = Stay(Arc::clone(self));
+        (!self.closing.load(Ordering::SeqCst)).then_some(stay)
     }
 
     /// Waits until no call is in flight.
@@ -264,6 +275,7 @@ impl Sessions {
             principal: Arc::clone(principal),
             label: key.1.clone(),
             predecessor: new.predecessor.or_else(|| previous.map(|p| p.id.clone())),
+            made: Made::default(),
             own: Mutex::default(),
             seen: self.seen(&principal.name),
             noted: Mutex::new(new.noted),
@@ -338,7 +350,8 @@ impl Sessions {
         lock(&self.open).by_id.len()
     }
 
-    fn seen(&self, principal: &str) -> Arc<Seen> {
+    /// What all sessions of a principal have seen.
+    pub(crate) fn seen(&self, principal: &str) -> Arc<Seen> {
         let mut seen = lock(&self.seen);
         let one = seen
             .entry(principal.to_owned())

@@ -2,7 +2,8 @@
 //! be wrong. Nothing here reads a file or the environment.
 
 use std::{
-    collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
+    collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc,
+    time::Duration,
 };
 
 use cmcp_evidence::Sha256Digest;
@@ -10,6 +11,10 @@ use cmcp_mcp::child::Launcher;
 use cmcp_policy::{Compat, engine::Principal, mode::Mode, path::JsonPath, sensitivity::Vocabulary};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
+
+use crate::limits::LimitSettings;
+
+use crate::oauth::{Oauth, Source};
 
 /// Everything the gateway is told, parsed.
 #[derive(Debug)]
@@ -50,6 +55,8 @@ pub struct Settings {
     pub validity: Duration,
     /// Highest sensitivity per sink, if configured.
     pub sink_policy: Option<SinkPolicy>,
+    /// Rates and budgets of calls.
+    pub limits: LimitSettings,
     /// Redaction paths that apply to every tool.
     pub redact: Vec<JsonPath>,
     /// Trust domain of the record's subject.
@@ -58,12 +65,38 @@ pub struct Settings {
     pub launcher: Launcher,
     /// Whether servers may be started of which no file is measured.
     pub spawning: Spawning,
+    /// Host names, in lower case, that may resolve to addresses of private networks.
+    pub private_hosts: Vec<String>,
+    /// Issuers whose tokens let callers in, beside the tokens of `principals`.
+    pub oauth: Option<Arc<Oauth>>,
+    /// What is shown to servers over HTTP, by their names in the catalog.
+    pub credentials: BTreeMap<String, UpstreamCredential>,
     /// Values of the environment variables that the catalog lets through to children.
     pub child_environment: BTreeMap<String, Secret>,
     /// SHA-256 over the canonical effective configuration, secrets left out.
     pub config_digest: Sha256Digest,
     /// SHA-256 of the running executable.
     pub binary_digest: Sha256Digest,
+}
+
+impl Settings {
+    /// The principals that policy knows of: those that are configured, and those that stand for the
+    /// principals of each issuer.
+    #[must_use]
+    pub fn known_principals(&self) -> Vec<Principal> {
+        let own = self.principals.iter().map(|entry| entry.principal.clone());
+        let families = self.oauth.iter().flat_map(|oauth| oauth.families());
+        own.chain(families).collect()
+    }
+}
+
+/// What is shown to one server.
+#[derive(Clone, Debug)]
+pub struct UpstreamCredential {
+    /// The URL it is for: another server of that name gets nothing.
+    pub url: String,
+    /// Where it comes from.
+    pub source: Arc<Source>,
 }
 
 /// Who may call the gateway, and from where.
@@ -134,7 +167,13 @@ impl TokenHash {
     /// Whether `token` hashes to this, in constant time.
     #[must_use]
     pub fn matches(&self, token: &[u8]) -> bool {
-        self.0.ct_eq(Sha256Digest::of(token).as_bytes()).into()
+        self.is(&Sha256Digest::of(token))
+    }
+
+    /// Whether this is the hash of a token that hashes to `digest`, in constant time.
+    #[must_use]
+    pub fn is(&self, digest: &Sha256Digest) -> bool {
+        self.0.ct_eq(digest.as_bytes()).into()
     }
 }
 

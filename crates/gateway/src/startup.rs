@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use cmcp_evidence::{Attester, CollectError, PublicKey, Sha256Digest, SigningKey};
@@ -12,23 +13,33 @@ use cmcp_policy::{
     catalog::Catalog,
     engine::{Engine, Principal},
 };
+use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use crate::{
+    call::{OpenTasks, Resumed},
     clock::Clock,
+    cursor::Cursors,
     edge::Probes,
     evidence_state::{EvidenceState, commitment},
+    front::Listeners,
+    hub::{self, Hub},
     killswitch::KillSwitch,
     ledger::{Ledger, LedgerThreads},
+    limits::Limits,
+    oauth::Authorization,
+    parking::{self, Parking},
     rules::{Parts, Reload, Rulebook, Rules, RulesError},
     said::Said,
+    sealed::{KeptStates, RequestStates, Sealer},
     seen::Seen,
     sessions::Sessions,
     settings::Settings,
     store::{Reader, Store, StoreError},
+    tasks,
     telemetry::Telemetry,
     transport::Transport,
-    upstream::Link,
+    upstream::{Heard, Link, NO_CAPABILITIES},
 };
 
 /// Policy and catalog, loaded and checked against their pins and each other.
@@ -104,6 +115,9 @@ pub enum StartError {
         "newer policy bundles are looked for, and no key is pinned that may sign them; pin one"
     )]
     ReloadUnsigned,
+    /// Tokens of issuers cannot be judged.
+    #[error("{0}")]
+    Authorization(String),
     /// Allowed hosts or origins cannot be read.
     #[error("{0}")]
     Hosts(String),
@@ -119,7 +133,8 @@ impl StartError {
             Self::Store(_) | Self::BrokenLog { .. } => "AUDIT_STORE_UNAVAILABLE",
             Self::Signature(_) => "POLICY_SIGNATURE_INVALID",
             Self::Revoked(_) => "POLICY_SIGNING_KEY_REVOKED",
-            Self::UnknownLabel { .. }
+            Self::Authorization(_)
+            | Self::UnknownLabel { .. }
             | Self::Upstream { .. }
             | Self::Rules(_)
             | Self::Version(_)
@@ -134,6 +149,8 @@ impl StartError {
 pub struct Ready {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) threads: LedgerThreads,
+    /// What servers say unasked.
+    pub(crate) hearing: mpsc::Receiver<Heard>,
 }
 
 impl Ready {
@@ -150,10 +167,27 @@ impl Ready {
     }
 }
 
+/// Whether the gateway is to end, for streams that wait for nothing else.
+#[derive(Debug, Default)]
+pub(crate) struct Stopping(watch::Sender<bool>);
+
+impl Stopping {
+    /// Ends them.
+    pub(crate) fn stop(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Resolves when they are to end.
+    pub(crate) async fn cancelled(&self) {
+        // The sender lives as long as whoever waits here can reach it.
+        let _ = self.0.subscribe().wait_for(|stopping| *stopping).await;
+    }
+}
+
 /// The running gateway.
 #[derive(Debug)]
 pub(crate) struct Gateway {
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) rulebook: Rulebook,
     pub(crate) reload: Option<Reload>,
     pub(crate) anonymous: Arc<Principal>,
@@ -168,6 +202,22 @@ pub(crate) struct Gateway {
     pub(crate) kill_switch: KillSwitch,
     pub(crate) telemetry: Telemetry,
     pub(crate) probes: Probes,
+    /// Calls that wait for their client to come back with answers.
+    pub(crate) parking: Parking<Resumed>,
+    pub(crate) states: RequestStates,
+    pub(crate) kept_states: KeptStates,
+    pub(crate) cursors: Cursors,
+    /// Calls that servers go on with in the background.
+    pub(crate) tasks: OpenTasks,
+    pub(crate) limits: Limits,
+    /// The judge of tokens of issuers, where there are any.
+    pub(crate) authorization: Option<Authorization>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) listeners: Listeners,
+    /// Streams that wait for nothing else end with the gateway.
+    pub(crate) stopping: Stopping,
+    /// What servers are told of clients that declare nothing.
+    pub(crate) bare: Arc<str>,
     pub(crate) evidence_failed: Said,
     pub(crate) reload_refused: Said,
     pub(crate) revocation_refused: Said,
@@ -193,7 +243,10 @@ pub async fn prepare(
     clock: Clock,
 ) -> Result<Ready, StartError> {
     let key = new_key()?;
-    let (rulebook, reload) = rulebook(loaded, &settings)?;
+    let settings = Arc::new(settings);
+    let (heard, hearing) = mpsc::channel(HEARD);
+    let (rulebook, reload) = rulebook(loaded, &settings, heard)?;
+    let sealer = Arc::new(Sealer::new().map_err(|_| StartError::Randomness)?);
     let rules = rulebook.current();
     let commitment = commitment(rules.bundle.hash, rules.catalog.hash(), &settings);
     let now = clock.now();
@@ -221,6 +274,17 @@ pub async fn prepare(
         kill_switch: KillSwitch::new(database.blocked),
         telemetry: Telemetry::default(),
         probes: Probes::default(),
+        parking: Parking::new(parking::Bounds::default()),
+        states: RequestStates::new(Arc::clone(&sealer), Instant::now()),
+        kept_states: KeptStates::default(),
+        cursors: Cursors::new(sealer),
+        tasks: OpenTasks::new(tasks::Bounds::default()),
+        limits: Limits::new(settings.limits.clone(), Instant::now()),
+        authorization: authorization(&settings)?,
+        hub: Hub::new(hub::Bounds::default()),
+        listeners: Listeners::default(),
+        stopping: Stopping::default(),
+        bare: Arc::from(NO_CAPABILITIES),
         evidence_failed: Said::default(),
         reload_refused: Said::default(),
         revocation_refused: Said::default(),
@@ -232,11 +296,16 @@ pub async fn prepare(
     Ok(Ready {
         gateway: Arc::new(gateway),
         threads: database.threads,
+        hearing,
     })
 }
 
 /// The rules that the gateway starts with.
-fn rulebook(loaded: Loaded, settings: &Settings) -> Result<(Rulebook, Option<Reload>), StartError> {
+fn rulebook(
+    loaded: Loaded,
+    settings: &Arc<Settings>,
+    heard: mpsc::Sender<Heard>,
+) -> Result<(Rulebook, Option<Reload>), StartError> {
     let Loaded {
         catalog,
         policy,
@@ -250,10 +319,19 @@ fn rulebook(loaded: Loaded, settings: &Settings) -> Result<(Rulebook, Option<Rel
             return Err(StartError::ReloadUnsigned);
         }
     }
-    let links = links(settings, &catalog)?;
-    let parts = Parts::new(catalog, bundle, signing, links)?;
+    let links = links(settings, &catalog, &heard)?;
+    let parts = Parts::new(catalog, bundle, signing, links, heard)?;
     let rules = Rules::first(&parts, policy, settings)?;
     Ok((Rulebook::new(rules, parts), reload))
+}
+
+/// The judge of tokens, where callers may come by them.
+fn authorization(settings: &Settings) -> Result<Option<Authorization>, StartError> {
+    let oauth = settings.oauth.as_ref();
+    let judge = oauth.map(|oauth| Authorization::new(Arc::clone(oauth)));
+    judge
+        .transpose()
+        .map_err(|cause| StartError::Authorization(cause.to_string()))
 }
 
 fn new_key() -> Result<SigningKey, StartError> {
@@ -262,19 +340,25 @@ fn new_key() -> Result<SigningKey, StartError> {
     Ok(SigningKey::from_seed(&seed))
 }
 
-fn links(settings: &Settings, catalog: &Catalog) -> Result<Vec<Arc<Link>>, StartError> {
+fn links(
+    settings: &Arc<Settings>,
+    catalog: &Catalog,
+    heard: &mpsc::Sender<Heard>,
+) -> Result<Vec<Arc<Link>>, StartError> {
     (0..)
         .zip(catalog.servers())
         .map(|(id, spec)| {
-            let client =
-                crate::dial::client(spec, settings).map_err(|cause| StartError::Upstream {
-                    name: spec.name.clone(),
-                    cause: cause.to_string(),
-                })?;
-            Ok(Arc::new(Link::new(id, spec.clone(), client)))
+            let link = Link::dial(id, spec.clone(), settings, heard.clone());
+            link.map(Arc::new).map_err(|cause| StartError::Upstream {
+                name: spec.name.clone(),
+                cause: cause.to_string(),
+            })
         })
         .collect()
 }
+
+/// What servers have said and nobody has heard yet.
+const HEARD: usize = 1_024;
 
 /// The log, opened, with the sessions that a crash left open.
 struct Database {

@@ -18,6 +18,16 @@ pub(crate) struct Gauges {
     pub(crate) open_sessions: usize,
     /// 1 when the audit log has stopped.
     pub(crate) audit_log_failed: u64,
+    /// Calls that are served, and calls that wait to be.
+    pub(crate) calls: (usize, usize),
+    /// Calls that wait for their client's answers.
+    pub(crate) parked: usize,
+    /// Bytes of requests that are held.
+    pub(crate) request_bytes: usize,
+    /// Sessions and streams that listen for changes.
+    pub(crate) listeners: usize,
+    /// Tasks that are kept.
+    pub(crate) tasks: usize,
 }
 
 /// The gateway's counters.
@@ -29,6 +39,7 @@ pub(crate) struct Telemetry {
     count: AtomicU64,
     refused_requests: AtomicU64,
     foreign_sessions: AtomicU64,
+    dropped_messages: AtomicU64,
     policies_loaded: AtomicU64,
     policies_refused: AtomicU64,
     sealed: AtomicU64,
@@ -39,6 +50,8 @@ impl Telemetry {
     pub(crate) fn call(&self, outcome: &Result<Cleared, Refusal>, micros: u64) {
         let word = match outcome {
             Ok(Cleared::Result { .. }) => "allowed",
+            Ok(Cleared::Asked { .. }) => "input_required",
+            Ok(Cleared::Task(_)) => "task",
             Ok(Cleared::Error { .. }) => "upstream_error",
             Err(refusal) => refusal.code().as_str(),
         };
@@ -58,6 +71,11 @@ impl Telemetry {
     /// A request was refused before it was a call.
     pub(crate) fn refused_request(&self) {
         self.refused_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A message of a client named nothing that is under way, or means nothing here.
+    pub(crate) fn dropped_message(&self) {
+        self.dropped_messages.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Somebody else's transport session was named.
@@ -134,6 +152,11 @@ impl Telemetry {
                 &self.foreign_sessions,
             ),
             (
+                "cmcp_messages_dropped_total",
+                "Notifications and answers of clients that named nothing under way.",
+                &self.dropped_messages,
+            ),
+            (
                 "cmcp_policies_loaded_total",
                 "Newer policy bundles that came into force.",
                 &self.policies_loaded,
@@ -151,20 +174,8 @@ impl Telemetry {
         ];
         let counters = counters
             .map(|(name, help, count)| (name, "counter", help, count.load(Ordering::Relaxed)));
-        let gauges = [
-            (
-                "cmcp_sessions_open",
-                "gauge",
-                "Open governance sessions.",
-                u64::try_from(gauges.open_sessions).unwrap_or(u64::MAX),
-            ),
-            (
-                "cmcp_audit_log_failed",
-                "gauge",
-                "1 when the audit log has stopped.",
-                gauges.audit_log_failed,
-            ),
-        ];
+        let gauges = gauges.rows();
+        let gauges = gauges.map(|(name, help, value)| (name, "gauge", help, value));
         for (name, kind, help, value) in counters.into_iter().chain(gauges) {
             writeln!(
                 out,
@@ -172,6 +183,55 @@ impl Telemetry {
             )?;
         }
         Ok(())
+    }
+}
+
+impl Gauges {
+    fn rows(self) -> [(&'static str, &'static str, u64); 8] {
+        let Self {
+            open_sessions,
+            audit_log_failed,
+            calls: (served, waiting),
+            parked,
+            request_bytes,
+            listeners,
+            tasks,
+        } = self;
+        let row = |name, help, value| (name, help, u64::try_from(value).unwrap_or(u64::MAX));
+        [
+            row(
+                "cmcp_sessions_open",
+                "Open governance sessions.",
+                open_sessions,
+            ),
+            (
+                "cmcp_audit_log_failed",
+                "1 when the audit log has stopped.",
+                audit_log_failed,
+            ),
+            row("cmcp_calls_in_flight", "Calls that are served.", served),
+            row(
+                "cmcp_calls_waiting",
+                "Calls that wait to be served.",
+                waiting,
+            ),
+            row(
+                "cmcp_calls_parked",
+                "Calls that wait for their client's answers.",
+                parked,
+            ),
+            row(
+                "cmcp_request_bytes",
+                "Bytes of requests that are held.",
+                request_bytes,
+            ),
+            row(
+                "cmcp_listeners",
+                "Sessions and streams that listen for changes.",
+                listeners,
+            ),
+            row("cmcp_tasks", "Tasks that are kept.", tasks),
+        ]
     }
 }
 

@@ -1,6 +1,8 @@
 //! A whole gateway in a test: its clock, its evidence and its bundle's files do as they are told, and
 //! a server over HTTP stands behind it.
 
+mod plain;
+
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
@@ -27,7 +29,7 @@ use cmcp_policy::{
     mode::Mode,
     sensitivity::Vocabulary,
 };
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -41,6 +43,8 @@ use crate::{
     startup::Gateway,
     upstream::Link,
 };
+
+pub(crate) use plain::{Plain, PlainServer};
 
 /// A gateway and everything around it.
 pub(crate) struct World {
@@ -146,8 +150,15 @@ impl World {
         let catalog = catalog(&world.upstream.url);
         let bundle = PolicyBundle::parse(&bundle("1.0", ALL, None), Compat::Off).unwrap();
         let engine = engine(&bundle, &catalog, &gateway.settings);
-        let link = Link::new(0, catalog.servers()[0].clone(), server);
-        let parts = Parts::new(catalog, bundle, None, vec![Arc::new(link)]).unwrap();
+        let link = Link::given(0, catalog.servers()[0].clone(), server);
+        let parts = Parts::new(
+            catalog,
+            bundle,
+            None,
+            vec![Arc::new(link)],
+            tokio::sync::mpsc::channel(1).0,
+        )
+        .unwrap();
         let rules = Rules::first(&parts, engine, &gateway.settings).unwrap();
         gateway.rulebook = Rulebook::new(rules, parts);
         world
@@ -258,12 +269,15 @@ pub(crate) struct Upstream {
     pub(crate) url: String,
     pub(crate) calls: Arc<AtomicUsize>,
     pub(crate) tools: Arc<Mutex<Vec<Value>>>,
+    /// The headers of every request, in order.
+    pub(crate) headers: Arc<Mutex<Vec<HeaderMap>>>,
 }
 
 #[derive(Clone)]
 struct Behind {
     calls: Arc<AtomicUsize>,
     tools: Arc<Mutex<Vec<Value>>>,
+    headers: Arc<Mutex<Vec<HeaderMap>>>,
 }
 
 impl Upstream {
@@ -271,17 +285,28 @@ impl Upstream {
         let behind = Behind {
             calls: Arc::default(),
             tools: Arc::new(Mutex::new(vec![definition("echo")])),
+            headers: Arc::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-        let Behind { calls, tools } = behind.clone();
+        let Behind {
+            calls,
+            tools,
+            headers,
+        } = behind.clone();
         let router = Router::new().route("/mcp", post(answer)).with_state(behind);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, calls, tools }
+        Self {
+            url,
+            calls,
+            tools,
+            headers,
+        }
     }
 }
 
-async fn answer(State(behind): State<Behind>, body: Bytes) -> Response {
+async fn answer(State(behind): State<Behind>, headers: HeaderMap, body: Bytes) -> Response {
+    behind.headers.lock().unwrap().push(headers);
     let message = cmcp_json::parse(&body, &Limits::REQUEST).unwrap();
     let Some(id) = message.get("id") else {
         let mut response = Response::new(Body::empty());
@@ -319,8 +344,7 @@ pub(crate) fn definition(name: &str) -> Value {
 }
 
 fn engine(bundle: &PolicyBundle, catalog: &Catalog, settings: &Settings) -> Engine {
-    let principals = settings.principals.iter();
-    let principals: Vec<Principal> = principals.map(|entry| entry.principal.clone()).collect();
+    let principals = settings.known_principals();
     let (engine, _) = Engine::load(EngineInput {
         bundle,
         catalog,
@@ -353,6 +377,7 @@ fn catalog(url: &str) -> Catalog {
             redact: Vec::new(),
             approval: Approval::default(),
         }],
+        ..Document::default()
     };
     let text = document.to_text().unwrap();
     Catalog::parse(text.as_bytes(), &Vocabulary::builtin(), Compat::Off).unwrap()
@@ -378,7 +403,7 @@ pub(crate) fn bundle(version: &str, policy: &str, key: Option<&SigningKey>) -> B
     files(&format!(r#","signature":"{signature}""#))
 }
 
-fn settings(database: PathBuf) -> Settings {
+pub(crate) fn settings(database: PathBuf) -> Settings {
     let digest = Sha256Digest::of(b"test");
     let principal = Principal {
         name: "alice".to_owned(),
@@ -408,6 +433,7 @@ fn settings(database: PathBuf) -> Settings {
         drift_policy: DriftPolicy::FailClosed,
         staleness_policy: StalenessPolicy::FailClosed,
         validity: Duration::from_secs(600),
+        limits: crate::LimitSettings::default(),
         sink_policy: None,
         redact: Vec::new(),
         trust_domain: "test".to_owned(),
@@ -416,6 +442,9 @@ fn settings(database: PathBuf) -> Settings {
             args: Vec::new(),
         },
         spawning: Spawning::MeasuredOnly,
+        private_hosts: Vec::new(),
+        oauth: None,
+        credentials: BTreeMap::new(),
         child_environment: BTreeMap::new(),
         config_digest: digest,
         binary_digest: digest,

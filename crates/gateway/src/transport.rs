@@ -7,12 +7,12 @@ use std::{
 };
 
 use cmcp_mcp::{
-    legacy::{Bounds, Lookup, Sessions, TableFull},
+    legacy::{Bounds, Lookup, Opening, Sessions, TableFull},
     server::{
+        Session,
         http::Rejection,
         origin::{self, Allowed, Host, Origin, SiteError},
     },
-    version::Version,
 };
 use http::HeaderMap;
 
@@ -66,14 +66,27 @@ impl Transport {
     }
 
     /// Opens a transport session.
-    pub(crate) fn open(&self, principal: &str, version: Version) -> Result<String, OpenError> {
+    pub(crate) fn open(&self, principal: &str, opening: Opening) -> Result<Session, OpenError> {
         let mut random = [0u8; 32];
         getrandom::fill(&mut random)
             .map_err(|_| OpenError::Fault(Refusal::Fault("no randomness from the system")))?;
-        let id = self
-            .table()
-            .open(&random, principal, version, Instant::now())?;
-        Ok(id.as_str().to_owned())
+        let mut table = self.table();
+        Ok(table.open(&random, principal, opening, Instant::now())?)
+    }
+
+    /// Ends a transport session of this principal; says whose the id was.
+    pub(crate) fn end(&self, id: &str, principal: &str) -> Lookup {
+        self.table().end(id, principal, Instant::now())
+    }
+
+    /// Ends the streams that no request is waiting on.
+    pub(crate) fn close_streams(&self) {
+        self.table().close_streams();
+    }
+
+    /// Ends what has been idle too long.
+    pub(crate) fn expire(&self) {
+        self.table().expire(Instant::now());
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, Sessions> {

@@ -1,21 +1,21 @@
-//! Upstreams: one client per approved server, and what it last offered compared with what was
-//! approved. Text from a live listing goes no further than the comparison.
+//! Upstreams: the approved servers, and what each of their clients was last offered compared with what
+//! was approved. Text from a live listing goes no further than the comparison.
+
+mod seat;
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use cmcp_evidence::Sha256Digest;
-use cmcp_mcp::upstream::{Listing, Observed, Server, ToolCall, ToolReply, UpstreamError};
-use cmcp_policy::catalog::{Approved, Catalog, ServerSpec};
+use cmcp_mcp::upstream::{Kind, Listing, Observed, UpstreamError};
+use cmcp_policy::catalog::{Approved, Catalog, ItemKind, ServerSpec};
 use cmcp_record::audit::{Page, Text};
 
 use crate::{refusal::Refusal, settings::DriftPolicy};
+pub(crate) use seat::{Heard, Lease, Link, NO_CAPABILITIES, Seat};
 
 /// All upstreams of one generation of the rules, in the catalog's order of servers.
 #[derive(Debug)]
@@ -24,52 +24,13 @@ pub(crate) struct Upstreams {
     drift_policy: DriftPolicy,
 }
 
-/// One upstream, and how its last listing compares with these rules' catalog.
+/// One upstream, and how the last listing of each of its seats compares with these rules' catalog.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     link: Arc<Link>,
-    offered: Mutex<Option<Arc<Offered>>>,
-}
-
-/// The client of one server. It outlives the rules: the next ones use it too.
-pub(crate) struct Link {
-    /// Never given to another link.
-    pub(crate) id: u64,
-    spec: ServerSpec,
-    server: Arc<dyn Server>,
-    // One listing at a time; the others wait for its result.
-    listing: tokio::sync::Mutex<()>,
-    used: AtomicBool,
-}
-
-impl std::fmt::Debug for Link {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link")
-            .field("name", &self.spec.name)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Link {
-    pub(crate) fn new(id: u64, spec: ServerSpec, server: Arc<dyn Server>) -> Self {
-        Self {
-            id,
-            spec,
-            server,
-            listing: tokio::sync::Mutex::new(()),
-            used: AtomicBool::new(false),
-        }
-    }
-
-    /// The server, as the catalog describes it.
-    pub(crate) fn spec(&self) -> &ServerSpec {
-        &self.spec
-    }
-
-    /// Ends it, its process included.
-    pub(crate) async fn close(&self) {
-        self.server.close().await;
-    }
+    offered: Mutex<HashMap<(u64, Kind), Arc<Offered>>>,
+    // What a seat was found to be offered otherwise than before, announced or not.
+    changed: Mutex<BTreeSet<Kind>>,
 }
 
 /// A complete listing, reduced to what the comparison and the log need.
@@ -81,10 +42,10 @@ pub(crate) struct Offered {
     pub(crate) pages: Vec<Page>,
     /// Whether the last page was reached.
     pub(crate) complete: bool,
-    tools: HashMap<String, Found>,
+    items: HashMap<String, Found>,
 }
 
-/// One approved tool in a listing.
+/// One approved item in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// As approved.
@@ -106,18 +67,18 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) offered: Arc<Offered>,
-    /// The link that was listed.
-    pub(crate) link: u64,
+    /// Which listing it is: of which seat, and of what.
+    pub(crate) listing: (u64, Kind),
     /// Drift that configuration lets pass, for the log.
     pub(crate) tolerated: Option<Drift>,
 }
 
-/// A tool that is not what was approved.
+/// An item that is not what was approved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Drift {
     /// The server's name in the catalog.
     pub(crate) server: String,
-    /// The tool, as callers know it.
+    /// The tool, prompt or resource, as callers know it.
     pub(crate) tool: String,
     /// Digest of the approved definition.
     pub(crate) approved: Sha256Digest,
@@ -125,6 +86,8 @@ pub(crate) struct Drift {
     pub(crate) offered: Option<Sha256Digest>,
     /// Where what is offered differs, and how.
     pub(crate) places: Vec<String>,
+    /// What it is.
+    pub(crate) kind: ItemKind,
     how: &'static str,
 }
 
@@ -145,10 +108,11 @@ impl Upstreams {
         drift_policy: DriftPolicy,
     ) -> Option<Self> {
         let of = |spec: &ServerSpec| {
-            let link = links.iter().find(|link| link.spec == *spec)?;
+            let link = links.iter().find(|link| link.spec() == spec)?;
             Some(Upstream {
                 link: Arc::clone(link),
-                offered: Mutex::new(None),
+                offered: Mutex::default(),
+                changed: Mutex::default(),
             })
         };
         let list = catalog.servers().iter().map(of).collect::<Option<_>>()?;
@@ -156,35 +120,64 @@ impl Upstreams {
     }
 
     /// Those of the next rules. What a server was seen to offer still holds where the catalog asks
-    /// the same tools of it.
+    /// the same of it.
     pub(crate) fn next(&self, old: &Catalog, links: &[Arc<Link>], new: &Catalog) -> Option<Self> {
         let next = Self::new(links, new, self.drift_policy)?;
         for (index, (before, after)) in self.list.iter().zip(&next.list).enumerate() {
             if Arc::ptr_eq(&before.link, &after.link) && asked(old, index) == asked(new, index) {
-                *after.offered.lock().unwrap_or_else(PoisonError::into_inner) = before.last();
+                after.table().clone_from(&before.table());
             }
         }
         Some(next)
     }
 
-    /// What is known of the server a tool belongs to.
-    pub(crate) fn observed(&self, tool: &Approved) -> Option<Observed> {
-        self.list
-            .get(tool.server)
-            .map(|upstream| upstream.link.server.observed())
+    /// The lists that were found to be others than the last time, each with its link, since this was
+    /// last asked. A server that was only reached anew, and offers what it did, is none of them.
+    pub(crate) fn take_changed(&self) -> Vec<(u64, Kind)> {
+        let of = |upstream: &Upstream| {
+            let mut changed = upstream
+                .changed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let link = upstream.link.id;
+            std::mem::take(&mut *changed)
+                .into_iter()
+                .map(move |kind| (link, kind))
+        };
+        self.list.iter().flat_map(of).collect()
     }
 
-    /// Compares the tool with what its server offers now.
+    /// What is known of a server without asking it.
+    pub(crate) fn observed(&self, server: usize) -> Option<Observed> {
+        self.list
+            .get(server)
+            .map(|upstream| upstream.link.observed())
+    }
+
+    /// The link to a server.
+    pub(crate) fn link(&self, server: usize) -> Option<&Arc<Link>> {
+        self.list.get(server).map(|upstream| &upstream.link)
+    }
+
+    /// Where in the catalog the server of a link stands.
+    pub(crate) fn server_of(&self, link: u64) -> Option<usize> {
+        self.list
+            .iter()
+            .position(|upstream| upstream.link.id == link)
+    }
+
+    /// Compares an item with what its server offers on this seat now.
     pub(crate) async fn check(
         &self,
         catalog: &Catalog,
-        tool: &Approved,
+        item: &Approved,
+        seat: &Seat,
     ) -> Result<Checked, Refusal> {
-        let upstream = self.of(tool)?;
-        upstream.link.used.store(true, Ordering::Relaxed);
-        let offered = match upstream.fresh() {
+        let upstream = self.of(item.server)?;
+        let kind = kind_of(item.kind);
+        let offered = match upstream.fresh(seat, kind) {
             Some(offered) => offered,
-            None => match upstream.list(tool.server, catalog).await {
+            None => match upstream.list((item.server, catalog), seat, kind).await {
                 Ok(offered) => offered,
                 Err(error @ (UpstreamError::Connect { .. } | UpstreamError::Spawn { .. })) => {
                     return Err(Refusal::Upstream(error));
@@ -192,8 +185,15 @@ impl Upstreams {
                 Err(error) => return Err(Refusal::Unchecked(error.to_string())),
             },
         };
-        let (how, now, places) = match offered.found(&tool.upstream_name) {
-            Found::Same => return Ok(upstream.checked(offered, None)),
+        let listing = (seat.id, kind);
+        let (how, now, places) = match offered.found(&item.upstream_name) {
+            Found::Same => {
+                return Ok(Checked {
+                    offered,
+                    listing,
+                    tolerated: None,
+                });
+            }
             Found::Changed { now, places } => {
                 ("the offered definition cannot be hashed", now, places)
             }
@@ -201,109 +201,147 @@ impl Upstreams {
             Found::Twice => ("offered twice under one name", None, Vec::new()),
         };
         let drift = Drift {
-            server: upstream.link.spec.name.clone(),
-            tool: tool.name.clone(),
-            approved: tool.digest,
+            server: upstream.link.spec().name.clone(),
+            tool: item.name.clone(),
+            approved: item.digest,
             offered: now,
             places,
+            kind: item.kind,
             how,
         };
         match self.drift_policy {
             DriftPolicy::FailClosed => Err(Refusal::Drift(Box::new(drift))),
-            DriftPolicy::WarnOnly => Ok(upstream.checked(offered, Some(drift))),
+            DriftPolicy::WarnOnly => Ok(Checked {
+                offered,
+                listing,
+                tolerated: Some(drift),
+            }),
         }
     }
 
-    /// Sends a permitted call.
-    pub(crate) async fn dispatch(
-        &self,
-        tool: &Approved,
-        call: ToolCall,
-    ) -> Result<ToolReply, Refusal> {
-        self.of(tool)?
-            .link
-            .server
-            .call(call)
-            .await
-            .map_err(Refusal::of_upstream)
-    }
-
-    /// Lists again every upstream that was used since the last time, so that a change is seen
-    /// even by those that announce none; returns the tools that drifted.
+    /// Lists again, on every seat that was used since the last time, what was listed there before, so
+    /// that a change is seen even by those that announce none; returns the items that drifted.
     pub(crate) async fn recheck(&self, catalog: &Catalog) -> Vec<(String, Found)> {
         let mut drifted = Vec::new();
         for (index, upstream) in self.list.iter().enumerate() {
-            if !upstream.link.used.swap(false, Ordering::Relaxed) {
-                continue;
+            for seat in upstream.link.seats() {
+                if !seat.was_used() {
+                    continue;
+                }
+                for kind in upstream.listed_kinds(&seat) {
+                    if let Ok(offered) = upstream.list((index, catalog), &seat, kind).await {
+                        drifted.extend(offered.drifted());
+                    }
+                }
             }
-            if let Ok(offered) = upstream.list(index, catalog).await {
-                let changed = offered
-                    .tools
-                    .iter()
-                    .filter(|(_, found)| **found != Found::Same);
-                drifted.extend(changed.map(|(name, found)| (name.clone(), found.clone())));
-            }
+            upstream.forget_ended();
         }
         drifted
     }
 
-    fn of(&self, tool: &Approved) -> Result<&Upstream, Refusal> {
+    /// Ends the seats that have been idle for that long.
+    pub(crate) async fn shed(&self, idle: Duration) {
+        for upstream in &self.list {
+            upstream.link.shed(idle).await;
+        }
+    }
+
+    /// The seats of a principal, at every server.
+    pub(crate) fn seats_of(&self, principal: &str) -> Vec<Arc<Seat>> {
+        let links = self.list.iter().map(|upstream| &upstream.link);
+        links.flat_map(|link| link.seats_of(principal)).collect()
+    }
+
+    /// What a seat offers of a kind, compared anew.
+    pub(crate) async fn relist(
+        &self,
+        (server, catalog): (usize, &Catalog),
+        seat: &Seat,
+        kind: Kind,
+    ) -> Option<Arc<Offered>> {
+        let upstream = self.list.get(server)?;
+        match upstream.fresh(seat, kind) {
+            Some(offered) => Some(offered),
+            None => upstream.list((server, catalog), seat, kind).await.ok(),
+        }
+    }
+
+    fn of(&self, server: usize) -> Result<&Upstream, Refusal> {
         self.list
-            .get(tool.server)
+            .get(server)
             .ok_or(Refusal::Fault("the catalog names no such server"))
     }
 }
 
 impl Upstream {
-    fn checked(&self, offered: Arc<Offered>, tolerated: Option<Drift>) -> Checked {
-        Checked {
-            offered,
-            link: self.link.id,
-            tolerated,
-        }
+    /// The last comparison, unless the server may offer something else by now.
+    fn fresh(&self, seat: &Seat, kind: Kind) -> Option<Arc<Offered>> {
+        let offered = self.last(seat.id, kind)?;
+        let current = offered.generation == seat.server.generation(kind)
+            && offered.listed_at.elapsed() < MAX_AGE;
+        current.then_some(offered)
     }
 
-    fn last(&self) -> Option<Arc<Offered>> {
-        self.offered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn last(&self, seat: u64, kind: Kind) -> Option<Arc<Offered>> {
+        self.table().get(&(seat, kind)).cloned()
     }
 
-    fn fresh(&self) -> Option<Arc<Offered>> {
-        let offered = self.last()?;
-        let current = offered.generation == self.link.server.generation();
-        (current && offered.listed_at.elapsed() < MAX_AGE).then_some(offered)
+    fn listed_kinds(&self, seat: &Seat) -> Vec<Kind> {
+        let table = self.table();
+        let listed = |kind: &Kind| table.contains_key(&(seat.id, *kind));
+        Kind::ALL.into_iter().filter(listed).collect()
     }
 
-    async fn list(&self, index: usize, catalog: &Catalog) -> Result<Arc<Offered>, UpstreamError> {
+    async fn list(
+        &self,
+        (index, catalog): (usize, &Catalog),
+        seat: &Seat,
+        kind: Kind,
+    ) -> Result<Arc<Offered>, UpstreamError> {
         let asked = Instant::now();
-        let _one = self.link.listing.lock().await;
-        if let Some(offered) = self.fresh().filter(|o| o.listed_at >= asked) {
+        let _one = seat.listing.lock().await;
+        if let Some(offered) = self.fresh(seat, kind).filter(|o| o.listed_at >= asked) {
             return Ok(offered);
         }
-        let listing = self.link.server.list().await?;
-        let offered = Arc::new(Offered::compare(index, catalog, &listing));
-        if let Some((name, _)) = offered
-            .tools
-            .iter()
-            .find(|(_, found)| **found != Found::Same)
-        {
-            let upstream = &self.link.spec.name;
-            tracing::warn!(%upstream, tool = %name, "the upstream's definition differs from the approved one");
+        let listing = seat.server.list(kind).await?;
+        let offered = Arc::new(Offered::compare((index, catalog), kind, &listing));
+        if let Some((name, _)) = offered.drifted().next() {
+            let upstream = &self.link.spec().name;
+            tracing::warn!(%upstream, item = %name, "the upstream's definition differs from the approved one");
         }
-        *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&offered));
+        let before = self.table().insert((seat.id, kind), Arc::clone(&offered));
+        if before.is_some_and(|before| !before.offers_as(&offered)) {
+            let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+            changed.insert(kind);
+        }
         Ok(offered)
+    }
+
+    /// Lets go of what seats offered that are gone.
+    fn forget_ended(&self) {
+        let seats: Vec<u64> = self.link.seats().iter().map(|seat| seat.id).collect();
+        self.table().retain(|(seat, _), _| seats.contains(seat));
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<(u64, Kind), Arc<Offered>>> {
+        self.offered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Offered {
-    fn compare(index: usize, catalog: &Catalog, listing: &Listing) -> Self {
-        let tools = catalog
-            .tools()
-            .iter()
-            .filter(|tool| tool.server == index)
-            .map(|tool| (tool.upstream_name.clone(), compare(tool, listing)))
+    /// Whether the pages are the same, byte for byte; their cursors may be others each time.
+    fn offers_as(&self, other: &Self) -> bool {
+        let digests = |offered: &'_ Self| -> Vec<Sha256Digest> {
+            offered.pages.iter().map(|page| page.digest).collect()
+        };
+        digests(self) == digests(other)
+    }
+
+    fn compare((index, catalog): (usize, &Catalog), kind: Kind, listing: &Listing) -> Self {
+        let items = catalog
+            .items(item_kind(kind))
+            .filter(|item| item.server == index)
+            .map(|item| (item.upstream_name.clone(), compare(item, kind, listing)))
             .collect();
         let pages = listing
             .pages
@@ -318,55 +356,93 @@ impl Offered {
             listed_at: Instant::now(),
             pages,
             complete: listing.complete,
-            tools,
+            items,
         }
     }
 
+    /// What is not as approved, by the server's own names.
+    pub(crate) fn drifted(&self) -> impl Iterator<Item = (String, Found)> {
+        self.items
+            .iter()
+            .filter(|(_, found)| **found != Found::Same)
+            .map(|(name, found)| (name.clone(), found.clone()))
+    }
+
     fn found(&self, upstream_name: &str) -> Found {
-        self.tools
+        self.items
             .get(upstream_name)
             .cloned()
             .unwrap_or(Found::Missing)
     }
 }
 
-/// The tools that a catalog asks of one server, by the server's own names.
-fn asked(catalog: &Catalog, server: usize) -> Vec<&str> {
-    let of = |tool: &&Approved| tool.server == server;
-    let tools = catalog.tools().iter().filter(of);
-    tools.map(|tool| tool.upstream_name.as_str()).collect()
+/// What a catalog asks of one server, by the server's own names.
+fn asked(catalog: &Catalog, server: usize) -> Vec<(ItemKind, &str)> {
+    let of = |kind: ItemKind| {
+        let items = catalog
+            .items(kind)
+            .filter(move |item| item.server == server);
+        items.map(move |item| (kind, item.upstream_name.as_str()))
+    };
+    Kind::ALL
+        .into_iter()
+        .flat_map(|kind| of(item_kind(kind)))
+        .collect()
 }
 
-fn compare(tool: &Approved, listing: &Listing) -> Found {
+fn compare(item: &Approved, kind: Kind, listing: &Listing) -> Found {
     let named = |offered: &&cmcp_json::Value| {
-        offered.get("name").and_then(cmcp_json::Value::as_str) == Some(tool.upstream_name.as_str())
+        offered.get(kind.key()).and_then(cmcp_json::Value::as_str)
+            == Some(item.upstream_name.as_str())
     };
-    let mut offered = listing.tools.iter().filter(named);
+    let mut offered = listing.items.iter().filter(named);
     match (offered.next(), offered.next()) {
         (None, _) => Found::Missing,
         (Some(_), Some(_)) => Found::Twice,
-        (Some(one), None) => match tool.offered_digest(one) {
-            Ok(digest) if digest == tool.digest => Found::Same,
+        (Some(one), None) => match item.offered_digest(one) {
+            Ok(digest) if digest == item.digest => Found::Same,
             digest => Found::Changed {
                 now: digest.ok(),
-                places: places(tool, one),
+                places: places(item, one),
             },
         },
     }
 }
 
-fn places(tool: &Approved, offered: &cmcp_json::Value) -> Vec<String> {
-    let differences = tool.differences(offered);
+fn places(item: &Approved, offered: &cmcp_json::Value) -> Vec<String> {
+    let differences = item.differences(offered);
     differences
         .iter()
         .map(|place| format!("{} {}", place.change, place.pointer))
         .collect()
 }
 
+/// The listing that an approved item is found in.
+pub(crate) fn kind_of(item: ItemKind) -> Kind {
+    match item {
+        ItemKind::Tool => Kind::Tools,
+        ItemKind::Resource => Kind::Resources,
+        ItemKind::ResourceTemplate => Kind::ResourceTemplates,
+        ItemKind::Prompt => Kind::Prompts,
+    }
+}
+
+/// What a listing lists.
+pub(crate) fn item_kind(kind: Kind) -> ItemKind {
+    match kind {
+        Kind::Tools => ItemKind::Tool,
+        Kind::Resources => ItemKind::Resource,
+        Kind::ResourceTemplates => ItemKind::ResourceTemplate,
+        Kind::Prompts => ItemKind::Prompt,
+    }
+}
+
 /// A listing older than this is taken again before the next call.
 const MAX_AGE: Duration = Duration::from_secs(60);
 /// Used upstreams are listed again this often, so that calls rarely wait for it.
 pub(crate) const RECHECK_EVERY: Duration = Duration::from_secs(30);
+/// Seats that nobody has used for this long are given up.
+pub(crate) const SEAT_IDLE: Duration = Duration::from_secs(3_600);
 
 #[cfg(test)]
 mod tests;

@@ -29,10 +29,15 @@ pub(crate) fn run(arguments: &ClientBridgeArgs, context: Context<'_>) -> Result<
         token,
     };
     let runtime = start::runtime()?;
-    let ended = runtime.block_on(bridge::run(bridge, tokio::io::stdin(), tokio::io::stdout()));
+    let ended = runtime.block_on(async {
+        let stop = start::stop_signal()?;
+        let (stdin, stdout) = (tokio::io::stdin(), tokio::io::stdout());
+        let ended = bridge::run(bridge, stdin, stdout, stop).await;
+        ended.map_err(Failure::Bridge)
+    });
     // A read of standard input that nobody will answer must not hold the end up.
     runtime.shutdown_background();
-    ended.map_err(Failure::Bridge)?;
+    ended?;
     Ok(Exit::Ok)
 }
 

@@ -8,17 +8,20 @@ use std::{
 use cmcp_evidence::Sha256Digest;
 use cmcp_gateway::{Clock, Discovered};
 use cmcp_json::{Object, Value};
-use cmcp_policy::catalog::{Approval, Baa, Catalog, Document, Effect, ServerSpec, Tool, Transport};
+use cmcp_policy::catalog::{
+    Approval, Catalog, Document, Effect, ItemKind, ServerSpec, Tool, Transport,
+};
 
 use crate::{
-    cli::{CatalogArgs, CatalogDiffArgs, CatalogPinArgs},
+    cli::{CatalogArgs, CatalogDiffArgs, CatalogPinArgs, Reach},
     commands::{
         Context, Exit, Failure,
         init::{author, measured},
-        look::{self, LookError},
+        look,
         validate::compat_of,
     },
     config::{documents, environment::Environment},
+    init::assemble,
     output::Output,
     render::table::{Table, shown},
     review::{self, Change, Compare, Listed, Reviewed},
@@ -28,26 +31,28 @@ use crate::{
 pub(crate) fn show(arguments: &CatalogArgs, context: Context<'_>) -> Result<Exit, Failure> {
     let output = context.output;
     let catalog = read(arguments)?;
-    let mut table = Table::new(["tool", "server", "effect", "sensitivity", "domain"]);
-    let mut rows = Vec::new();
-    for tool in catalog.tools() {
+    let mut table = Table::new(["name", "kind", "server", "effect", "sensitivity", "domain"]);
+    let mut rows = Rows::default();
+    for item in catalog.all() {
         let server = catalog
-            .server_of(tool)
+            .server_of(item)
             .map_or("", |server| server.name.as_str());
-        let effect = match tool.effect {
+        let effect = match item.effect {
             Effect::Reads => "reads",
             Effect::Writes => "writes",
         };
-        let (label, domain) = (tool.sensitivity.name(), tool.compliance_domain.as_str());
-        table.row([&tool.name, server, effect, label, domain]);
-        rows.push(Value::from(Object::from([
-            ("tool", tool.name.clone()),
+        let (label, domain) = (item.sensitivity.name(), item.compliance_domain.as_str());
+        let kind = item.kind.to_string();
+        table.row([&item.name, &kind, server, effect, label, domain]);
+        let members = [
             ("server", server.to_owned()),
             ("effect", effect.to_owned()),
             ("sensitivity", label.to_owned()),
             ("compliance_domain", domain.to_owned()),
-            ("digest", tool.digest.to_string()),
-        ])));
+            ("digest", item.digest.to_string()),
+        ];
+        let members = members.map(|(name, value)| (name, Value::from(value)));
+        rows.push(item.kind, &item.name, members);
     }
     for line in table.lines() {
         output.line(line);
@@ -56,9 +61,37 @@ pub(crate) fn show(arguments: &CatalogArgs, context: Context<'_>) -> Result<Exit
         output.line(format!("server {}: {}", server.name, described(server)));
     }
     output.line(format!("catalog {}", catalog.hash()));
-    let digest = catalog.hash().to_string();
-    output.json(&Object::from([("digest", digest.into()), ("tools", Value::Array(rows))]).into());
+    let mut shown = Object::from([("digest", Value::from(catalog.hash().to_string()))]);
+    rows.write(&mut shown);
+    output.json(&shown.into());
     Ok(Exit::Ok)
+}
+
+/// What is said of each item, as a document: one list for each kind.
+#[derive(Default)]
+struct Rows(BTreeMap<ItemKind, Vec<Value>>);
+
+impl Rows {
+    fn push<const N: usize>(&mut self, kind: ItemKind, name: &str, members: [(&str, Value); N]) {
+        let identity = match kind {
+            ItemKind::Tool => "tool",
+            ItemKind::Resource => "uri",
+            ItemKind::ResourceTemplate => "uri_template",
+            ItemKind::Prompt => "prompt",
+        };
+        let mut row = Object::from([(identity, Value::from(name))]);
+        for (name, value) in members {
+            row.insert(name, value);
+        }
+        self.0.entry(kind).or_default().push(row.into());
+    }
+
+    fn write(mut self, document: &mut Object) {
+        for kind in ItemKind::ALL {
+            let rows = self.0.remove(&kind).unwrap_or_default();
+            document.insert(kind.member(), Value::Array(rows));
+        }
+    }
 }
 
 fn described(server: &ServerSpec) -> String {
@@ -84,14 +117,14 @@ pub(crate) fn diff(arguments: &CatalogDiffArgs, context: Context<'_>) -> Result<
             (review::against_catalog(&catalog, &older), Vec::new())
         }
         None => {
-            let live = Live::of(&catalog, context.environment)?;
+            let live = Live::of(&catalog, context.environment, &arguments.reach)?;
             let reviewed = review::against_servers(&catalog, &live.listed, Compare::Digests);
             (reviewed, live.changed_files(&catalog))
         }
     };
     let changes = show_changes(&reviewed, &files, context.output);
     context.output.json(&changes.into());
-    let same = files.is_empty() && reviewed.iter().all(|tool| tool.change == Change::Same);
+    let same = files.is_empty() && reviewed.iter().all(|item| item.change == Change::Same);
     Ok(if same { Exit::Ok } else { Exit::Failed })
 }
 
@@ -102,15 +135,16 @@ pub(crate) fn pin(arguments: &CatalogPinArgs, context: Context<'_>) -> Result<Ex
     } = context;
     let path = &arguments.catalog.catalog;
     let catalog = read(&arguments.catalog)?;
-    let live = Live::of(&catalog, environment)?;
+    let live = Live::of(&catalog, environment, &arguments.reach)?;
     let reviewed = review::against_servers(&catalog, &live.listed, Compare::Members);
     let files = live.changed_files(&catalog);
     let mut changes = show_changes(&reviewed, &files, output);
     let old_form = catalog.as_read().as_array().is_some();
-    if old_form && !arguments.tool.is_empty() {
+    let named = named(arguments);
+    if old_form && !named.is_empty() {
         return Err(Failure::ConvertWhole { path: path.clone() });
     }
-    let wanted = wanted(&reviewed, &arguments.tool)?;
+    let wanted = wanted(&reviewed, &named)?;
     if wanted.is_empty() && files.is_empty() && !old_form {
         output.line("nothing to approve");
         output.json(&changes.into());
@@ -118,7 +152,7 @@ pub(crate) fn pin(arguments: &CatalogPinArgs, context: Context<'_>) -> Result<Ex
     }
     if !arguments.yes {
         let question = format!(
-            "Approve {} tools and {} files? Type `yes`:",
+            "Approve {} definitions and {} files? Type `yes`:",
             wanted.len(),
             files.len()
         );
@@ -148,33 +182,54 @@ pub(crate) fn pin(arguments: &CatalogPinArgs, context: Context<'_>) -> Result<Ex
     Ok(Exit::Ok)
 }
 
-/// The changed tools, or those of them that were named.
+/// What the command line names, with the flag that names it.
+fn named(arguments: &CatalogPinArgs) -> Vec<(&'static str, &[ItemKind], &str)> {
+    let flags: [(_, &[ItemKind], _); 3] = [
+        ("--tool", &[ItemKind::Tool], &arguments.tool),
+        (
+            "--resource",
+            &[ItemKind::Resource, ItemKind::ResourceTemplate],
+            &arguments.resource,
+        ),
+        ("--prompt", &[ItemKind::Prompt], &arguments.prompt),
+    ];
+    let names = flags.into_iter().flat_map(|(flag, kinds, names)| {
+        let names = names.iter();
+        names.map(move |name| (flag, kinds, name.as_str()))
+    });
+    names.collect()
+}
+
+/// An item as its server or the catalog names it.
+type Wanted<'a> = (ItemKind, &'a str, &'a str);
+
+/// What changed, or that of it and of what is new that was named.
 fn wanted<'a>(
     reviewed: &'a [Reviewed],
-    named: &[String],
-) -> Result<BTreeSet<(&'a str, &'a str)>, Failure> {
+    named: &[(&'static str, &[ItemKind], &str)],
+) -> Result<BTreeSet<Wanted<'a>>, Failure> {
+    let key = |item: &'a Reviewed| (item.kind, item.server.as_str(), item.name.as_str());
     let changed = reviewed
         .iter()
-        .filter(|tool| matches!(tool.change, Change::Changed(_)));
+        .filter(|item| matches!(item.change, Change::Changed(_)));
     if named.is_empty() {
-        return Ok(changed
-            .map(|tool| (tool.server.as_str(), tool.tool.as_str()))
-            .collect());
+        return Ok(changed.map(key).collect());
     }
     let mut wanted = BTreeSet::new();
-    for name in named {
-        let tool = reviewed.iter().find(|tool| tool.tool == *name);
-        let Some(tool) = tool else {
-            let (flag, value) = ("--tool", name.clone());
+    for (flag, kinds, name) in named {
+        let item = reviewed
+            .iter()
+            .find(|item| item.name == *name && kinds.contains(&item.kind));
+        let Some(item) = item else {
             return Err(Failure::Unknown {
                 flag,
-                value,
+                value: (*name).to_owned(),
                 hint: String::new(),
             });
         };
-        match tool.change {
+        match item.change {
             Change::Added | Change::Changed(_) => {
-                wanted.insert((tool.server.as_str(), tool.tool.as_str()));
+                wanted.insert(key(item));
             }
             Change::Removed | Change::Same | Change::Twice | Change::Unlisted(_) => {}
         }
@@ -190,7 +245,7 @@ struct Live {
 }
 
 impl Live {
-    fn of(catalog: &Catalog, environment: &Environment) -> Result<Self, Failure> {
+    fn of(catalog: &Catalog, environment: &Environment, reach: &Reach) -> Result<Self, Failure> {
         let servers = catalog.servers().iter().map(|spec| {
             let names = match &spec.transport {
                 Transport::Stdio { env, .. } => env.as_slice(),
@@ -203,20 +258,27 @@ impl Live {
             (measured(spec.clone(), Vec::new()), values.collect())
         });
         let (mut listed, mut files) = (Vec::new(), BTreeMap::new());
-        for look::Looked { spec, found } in look::look(servers.collect())? {
-            let tools = match found {
+        for look::Looked { spec, found } in look::look(servers.collect(), reach, environment)? {
+            let (mut lists, silent) = match found {
                 Ok(Discovered {
-                    tools, measured, ..
+                    lists, measured, ..
                 }) => {
                     files.insert(spec.name.clone(), measured);
-                    Ok(tools)
+                    (lists, String::new())
                 }
-                Err(error) => Err(LookError::to_string(&error)),
+                Err(error) => (BTreeMap::new(), error.to_string()),
             };
-            listed.push(Listed {
-                server: spec.name,
-                tools,
-            });
+            listed.extend(ItemKind::ALL.map(|kind| {
+                let items = match lists.remove(&kind) {
+                    Some(items) => items.map_err(|error| error.to_string()),
+                    None => Err(silent.clone()),
+                };
+                Listed {
+                    server: spec.name.clone(),
+                    kind,
+                    items,
+                }
+            }));
         }
         Ok(Self { listed, files })
     }
@@ -237,45 +299,15 @@ impl Live {
         changed
     }
 
-    /// The document with what is offered now for the wanted tools, and every file measured anew.
+    /// The document with what is offered now for what is wanted, and every file measured anew.
     fn approve(
         &self,
         mut document: Document,
-        wanted: &BTreeSet<(&str, &str)>,
+        wanted: &BTreeSet<Wanted<'_>>,
         approval: &Approval,
     ) -> Document {
-        let exposed: Vec<String> = document
-            .tools
-            .iter()
-            .map(|tool| exposed(&document, tool))
-            .collect();
-        for (tool, name) in document.tools.iter_mut().zip(exposed) {
-            if !wanted.contains(&(tool.server.as_str(), name.as_str())) {
-                continue;
-            }
-            let upstream = review::name_of(&tool.definition);
-            if let Some(definition) = self.definition(&tool.server, upstream) {
-                tool.definition = definition.clone();
-                tool.approval = approval.clone();
-            }
-        }
-        let known: BTreeSet<(String, String)> = document
-            .tools
-            .iter()
-            .map(|tool| {
-                (
-                    tool.server.clone(),
-                    review::name_of(&tool.definition).to_owned(),
-                )
-            })
-            .collect();
-        for (server, name) in wanted {
-            if known.contains(&((*server).to_owned(), (*name).to_owned())) {
-                continue;
-            }
-            if let Some(definition) = self.definition(server, name) {
-                document.tools.push(fresh(server, definition, approval));
-            }
+        for kind in ItemKind::ALL {
+            self.approve_kind(kind, &mut document, wanted, approval);
         }
         let servers = std::mem::take(&mut document.servers);
         document.servers = servers
@@ -288,47 +320,62 @@ impl Live {
         document
     }
 
-    fn definition(&self, server: &str, name: &str) -> Option<&Value> {
-        let listed = self.listed.iter().find(|listed| listed.server == server)?;
-        listed
-            .tools
-            .as_ref()
-            .ok()?
-            .iter()
-            .find(|offered| review::name_of(offered) == name)
+    fn approve_kind(
+        &self,
+        kind: ItemKind,
+        document: &mut Document,
+        wanted: &BTreeSet<Wanted<'_>>,
+        approval: &Approval,
+    ) {
+        let servers = document.servers.len();
+        let mut known = BTreeSet::new();
+        for entry in document.items_mut(kind) {
+            let name = exposed(kind, entry, servers);
+            let upstream = review::name_of(kind, &entry.definition).to_owned();
+            if wanted.contains(&(kind, entry.server.as_str(), name.as_str()))
+                && let Some(definition) = self.definition(kind, &entry.server, &upstream)
+            {
+                entry.definition = definition.clone();
+                entry.approval = approval.clone();
+            }
+            known.insert((entry.server.clone(), upstream));
+        }
+        for (_, server, name) in wanted.iter().filter(|(of, _, _)| *of == kind) {
+            let is_new = !known.contains(&((*server).to_owned(), (*name).to_owned()));
+            if is_new && let Some(definition) = self.definition(kind, server, name) {
+                let entry = assemble::entry(kind, server, definition.clone(), approval);
+                document.items_mut(kind).push(entry);
+            }
+        }
+    }
+
+    fn definition(&self, kind: ItemKind, server: &str, name: &str) -> Option<&Value> {
+        let mut listed = self.listed.iter();
+        let listed = listed.find(|listed| listed.kind == kind && listed.server == server)?;
+        let mut items = listed.items.as_ref().ok()?.iter();
+        items.find(|offered| review::name_of(kind, offered) == name)
     }
 }
 
-/// A tool approved for the first time: nobody confirmed yet that it only reads.
-fn fresh(server: &str, definition: &Value, approval: &Approval) -> Tool {
-    Tool {
-        server: server.to_owned(),
-        alias: None,
-        definition: definition.clone(),
-        effect: Effect::Writes,
-        sensitivity: "public".to_owned(),
-        compliance_domain: "external".to_owned(),
-        baa: Baa::NotCovered,
-        redact: Vec::new(),
-        approval: approval.clone(),
-    }
-}
-
-fn exposed(document: &Document, tool: &Tool) -> String {
-    let name = review::name_of(&tool.definition);
-    match &tool.alias {
-        Some(alias) => alias.clone(),
-        None if document.servers.len() == 1 => name.to_owned(),
-        None => format!("{}__{name}", tool.server),
+fn exposed(kind: ItemKind, entry: &Tool, servers: usize) -> String {
+    let name = review::name_of(kind, &entry.definition);
+    match (kind, &entry.alias) {
+        (ItemKind::Tool | ItemKind::Prompt, Some(alias)) => alias.clone(),
+        (ItemKind::Tool | ItemKind::Prompt, None) if servers != 1 => {
+            format!("{}__{name}", entry.server)
+        }
+        (ItemKind::Tool | ItemKind::Prompt, None)
+        | (ItemKind::Resource | ItemKind::ResourceTemplate, _) => name.to_owned(),
     }
 }
 
 /// Shows what differs; the same as a document.
 fn show_changes(reviewed: &[Reviewed], files: &[(String, String)], output: Output) -> Object {
-    let mut table = Table::new(["tool", "server", "state"]);
-    let mut rows = Vec::new();
+    let mut table = Table::new(["name", "kind", "server", "state"]);
+    let (mut rows, mut differing) = (Rows::default(), Vec::new());
     for Reviewed {
-        tool,
+        kind,
+        name,
         server,
         change,
     } in reviewed
@@ -341,44 +388,37 @@ fn show_changes(reviewed: &[Reviewed], files: &[(String, String)], output: Outpu
             Change::Twice => ("offered twice", &[]),
             Change::Unlisted(reason) => ("not listed", std::slice::from_ref(reason)),
         };
-        table.row([tool, server, state]);
-        rows.push((tool, server, state, places));
+        table.row([name, &kind.to_string(), server, state]);
+        differing.extend(places.iter().map(|place| (name, place)));
+        let places = places.iter().map(|place| Value::from(place.as_str()));
+        let members = [
+            ("server", Value::from(server.as_str())),
+            ("state", Value::from(state)),
+            ("places", Value::Array(places.collect())),
+        ];
+        rows.push(*kind, name, members);
     }
     for line in table.lines() {
         output.line(line);
     }
-    for (tool, _, _, places) in &rows {
-        for place in *places {
-            output.line(format!("  {}: {}", shown(tool, 128), shown(place, 300)));
-        }
+    for (name, place) in differing {
+        output.line(format!("  {}: {}", shown(name, 128), shown(place, 300)));
     }
     for (server, path) in files {
         output.line(format!(
             "  {server}: {path} is not the file that was measured"
         ));
     }
-    let tools = rows.iter().map(|(tool, server, state, places)| {
-        let places = places
-            .iter()
-            .map(|place| Value::from(place.as_str()))
-            .collect();
-        Value::from(Object::from([
-            ("tool", Value::from(tool.as_str())),
-            ("server", Value::from(server.as_str())),
-            ("state", Value::from(*state)),
-            ("places", Value::Array(places)),
-        ]))
-    });
     let files = files.iter().map(|(server, path)| {
         Value::from(Object::from([
             ("server", server.as_str()),
             ("path", path.as_str()),
         ]))
     });
-    Object::from([
-        ("tools", Value::Array(tools.collect())),
-        ("files", Value::Array(files.collect())),
-    ])
+    let mut changes = Object::new();
+    rows.write(&mut changes);
+    changes.insert("files", Value::Array(files.collect()));
+    changes
 }
 
 fn read(arguments: &CatalogArgs) -> Result<Catalog, Failure> {

@@ -19,16 +19,19 @@ use cmcp_record::{
 use tokio::sync::oneshot;
 
 use crate::{
-    cli::DemoArgs,
+    cli::{DemoArgs, Reach},
     commands::{Context, Exit, Failure, look, start},
     config::{self, Purpose, Request, environment::Environment, listen},
     demo::{self, Called, Demo, DemoError, say},
     init::{
         self,
-        assemble::{self, Assembled, Offer},
+        assemble::{self, Assembled},
     },
     output::{Log, Output},
-    render::report::{self, Wording},
+    render::{
+        report::{self, Wording},
+        table::shown,
+    },
     write,
 };
 
@@ -115,17 +118,15 @@ fn set_up(folder: &Path, addr: SocketAddr) -> Result<Assembled, Failure> {
         transport,
     };
     let mut offers = Vec::new();
-    for look::Looked { spec, found } in look::look(vec![(spec, std::collections::BTreeMap::new())])?
+    let asked = vec![(spec, std::collections::BTreeMap::new())];
+    for look::Looked { spec, found } in
+        look::look(asked, &Reach::default(), &Environment::default())?
     {
         let found = found.map_err(|error| DemoError::Unexpected {
             what: "looking at the sample server",
             found: error.to_string(),
         })?;
-        let spec = super::init::measured(spec, found.measured);
-        offers.push(Offer {
-            spec,
-            tools: found.tools,
-        });
+        offers.push(super::init::offer(spec, found));
     }
     let now = Clock::system().now();
     let draft = assemble::draft(offers, AUTHOR, now)?;
@@ -248,6 +249,15 @@ async fn steps(demo: &Demo, assembled: &Assembled, output: Output) -> Result<Exi
         }
         _ => return Err(unexpected("the redacted call", &called)),
     }
+    let read = demo.read("the resource", PRICES).await?;
+    match (read.status, read.text()) {
+        (200, Some(text)) => tell(
+            output,
+            say::READ,
+            &[format!("answer: {}", shown(text, 240))],
+        ),
+        _ => return Err(unexpected("the resource", &read)),
+    }
     let report = prove(demo, &session, assembled, output).await?;
     output.json(&report::document(&report, Wording::Ours));
     Ok(Exit::Ok)
@@ -331,10 +341,12 @@ fn customer() -> Object {
 }
 
 fn brief(value: &Value) -> String {
-    crate::render::table::shown(&value.to_string(), 240)
+    shown(&value.to_string(), 240)
 }
 
 /// The card number of the sample customer, which must not come through.
 const CARD: &str = "card_number\":\"4";
+/// What the shop publishes.
+const PRICES: &str = "shop://prices";
 const AUTHOR: &str = "cmcp demo";
 const SEALING: Duration = Duration::from_secs(60);

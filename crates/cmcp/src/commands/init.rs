@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use cmcp_gateway::Clock;
+use cmcp_gateway::{Clock, Discovered};
 use cmcp_json::{Object, Value};
-use cmcp_policy::catalog::{ServerSpec, Transport};
+use cmcp_policy::catalog::{ItemKind, ServerSpec, Transport};
 
 use crate::{
     cli::InitArgs,
@@ -29,12 +29,16 @@ pub(crate) fn run(arguments: &InitArgs, context: Context<'_>) -> Result<Exit, Fa
     let (planned, left_out) = plan(arguments, environment)?;
     let author = author(arguments.approver.as_deref(), environment);
     let now = Clock::system().now();
-    let offers = look_at(planned, left_out, output)?;
+    let offers = look_at(planned, left_out, arguments, context)?;
     let draft = assemble::draft(offers, &author, now)?;
     show(&draft, output);
     let reading = reading(arguments, &draft, output);
     let assembled = draft.approve(&reading, (&author, now), starter::STARTER)?;
-    let files = init::files(&arguments.dir, starter::CONFIG, &assembled);
+    let files = init::files(
+        &arguments.dir,
+        &starter::config(&arguments.reach.allow_private_hosts),
+        &assembled,
+    );
     if !arguments.overwrite.force {
         init::check_free(&files)?;
     }
@@ -84,8 +88,13 @@ pub(crate) fn author(given: Option<&str>, environment: &Environment) -> String {
 fn look_at(
     planned: Vec<Planned>,
     left_out: Vec<LeftOut>,
-    output: Output,
+    arguments: &InitArgs,
+    context: Context<'_>,
 ) -> Result<Vec<Offer>, Failure> {
+    let Context {
+        environment,
+        output,
+    } = context;
     for LeftOut { name, reason } in left_out {
         output.note(format!("left out: `{}`: {reason}", shown(&name, 80)));
     }
@@ -104,14 +113,15 @@ fn look_at(
         .map(|planned| (planned.spec, planned.values))
         .collect();
     let mut offers = Vec::new();
-    for look::Looked { spec, found } in look::look(servers)? {
+    for look::Looked { spec, found } in look::look(servers, &arguments.reach, environment)? {
         match found {
             Ok(found) => {
-                let spec = measured(spec, found.measured);
-                offers.push(Offer {
-                    spec,
-                    tools: found.tools,
-                });
+                for (kind, list) in &found.lists {
+                    if let Err(error) = list {
+                        output.note(format!("left out: {kind}s of `{}`: {error}", spec.name));
+                    }
+                }
+                offers.push(offer(spec, found));
             }
             Err(error) => output.note(format!("left out: `{}`: {error}", spec.name)),
         }
@@ -120,6 +130,21 @@ fn look_at(
         Err(InitError::Nothing.into())
     } else {
         Ok(offers)
+    }
+}
+
+/// A server with its files and whatever it listed.
+pub(crate) fn offer(spec: ServerSpec, found: Discovered) -> Offer {
+    let Discovered {
+        lists, measured, ..
+    } = found;
+    let items = lists.into_iter().flat_map(|(kind, list)| {
+        let items = list.unwrap_or_default().into_iter();
+        items.map(move |definition| (kind, definition))
+    });
+    Offer {
+        spec: self::measured(spec, measured),
+        items: items.collect(),
     }
 }
 
@@ -136,8 +161,9 @@ pub(crate) fn measured(
 }
 
 fn show(draft: &Draft, output: Output) {
-    let mut table = Table::new(["tool", "server", "says it", "findings"]);
+    let mut table = Table::new(["name", "kind", "server", "says it", "findings"]);
     for Candidate {
+        kind,
         name,
         server,
         hint,
@@ -146,7 +172,8 @@ fn show(draft: &Draft, output: Output) {
     {
         let findings: BTreeSet<&str> = findings.iter().map(|finding| finding.what).collect();
         let findings: Vec<&str> = findings.into_iter().collect();
-        table.row([name, server, hint.as_str(), &findings.join("; ")]);
+        let (kind, findings) = (kind.to_string(), findings.join("; "));
+        table.row([name, &kind, server, hint.as_str(), &findings]);
     }
     for line in table.lines() {
         output.line(line);
@@ -175,7 +202,7 @@ fn reading(arguments: &InitArgs, draft: &Draft, output: Output) -> BTreeSet<Stri
     if !reading.is_empty() || arguments.trust_hints {
         return reading;
     }
-    let question = "Which of these only read? Names with commas, `hints` for those that say so, nothing for none:";
+    let question = "Which of these tools only read? Names with commas, `hints` for those that say so, nothing for none:";
     match output.ask(question).as_deref() {
         Some("hints") => hinted(),
         Some(names) => names
@@ -199,11 +226,15 @@ fn report(dir: &Path, assembled: &Assembled, reading: usize, output: Output) {
         .as_ref()
         .map_or_else(|| assembled.bundle.hash(), |bundle| bundle.hash());
     let catalog = assembled.catalog.hash();
+    let items = |kind| count(assembled.catalog.items(kind).len());
     output.json(
         &Object::from([
             ("policy_digest", Value::from(policy.to_string())),
             ("catalog_digest", Value::from(catalog.to_string())),
-            ("tools", count(assembled.catalog.tools().len())),
+            ("tools", items(ItemKind::Tool)),
+            ("resources", items(ItemKind::Resource)),
+            ("resource_templates", items(ItemKind::ResourceTemplate)),
+            ("prompts", items(ItemKind::Prompt)),
             ("read_only", count(reading)),
         ])
         .into(),
@@ -240,7 +271,7 @@ fn next_steps(
         String::new(),
     ];
     if reading == 0 {
-        lines.push("No tool is confirmed as only reading, so the starter policy permits nothing yet: run again".to_owned());
+        lines.push("No tool is confirmed as only reading, so the starter policy permits none of them yet: run again".to_owned());
         lines.push(
             "with `--read-only TOOLS --force`, or permit tools by name in policies/starter.cedar."
                 .to_owned(),

@@ -1,13 +1,18 @@
 //! Looking at servers: started or called, listed, and ended again.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use cmcp_gateway::{DiscoverError, Discovered, Secret, discover};
-use cmcp_policy::catalog::ServerSpec;
+use cmcp_gateway::{
+    Clock, DiscoverError, Discovered, Secret, UpstreamCredential, discover,
+    oauth::{SecretSource, Source},
+};
+use cmcp_policy::catalog::{ServerSpec, Transport};
 
 use crate::{
+    cli::Reach,
     commands::{Failure, start},
-    config::handover,
+    config::{environment::Environment, handover},
+    render::table::shown,
 };
 
 /// Why a server could not be looked at.
@@ -15,9 +20,7 @@ use crate::{
 pub(crate) enum LookError {
     #[error("{0}")]
     Discover(#[from] DiscoverError),
-    #[error("its list of tools does not end; nothing of it can be approved")]
-    Endless,
-    #[error("it did not list its tools within {} seconds; start it by hand to see why", .0.as_secs())]
+    #[error("it did not list what it offers within {} seconds; start it by hand to see why", .0.as_secs())]
     Silent(Duration),
 }
 
@@ -30,6 +33,8 @@ pub(crate) struct Looked {
 /// What each server offers, in the order asked.
 pub(crate) fn look(
     servers: Vec<(ServerSpec, BTreeMap<String, String>)>,
+    reach: &Reach,
+    environment: &Environment,
 ) -> Result<Vec<Looked>, Failure> {
     let runtime = start::runtime()?;
     let mut looks = Vec::new();
@@ -38,15 +43,16 @@ pub(crate) fn look(
             .into_iter()
             .map(|(name, value)| (name, Secret::new(value)))
             .collect();
-        let settings = handover::for_looking(start::program()?, values);
+        let mut settings =
+            handover::for_looking(start::program()?, values, reach.allow_private_hosts.clone());
+        settings.credentials = credential(&spec, reach, environment)?;
         looks.push((spec, settings));
     }
     Ok(runtime.block_on(async {
         let mut seen = Vec::new();
         for (spec, settings) in looks {
             let found = match tokio::time::timeout(PATIENCE, discover(&spec, &settings)).await {
-                Ok(Ok(found)) if found.complete => Ok(found),
-                Ok(Ok(_)) => Err(LookError::Endless),
+                Ok(Ok(found)) => Ok(found),
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err(LookError::Silent(PATIENCE)),
             };
@@ -54,6 +60,34 @@ pub(crate) fn look(
         }
         seen
     }))
+}
+
+/// What the server is shown, if anything.
+fn credential(
+    spec: &ServerSpec,
+    reach: &Reach,
+    environment: &Environment,
+) -> Result<BTreeMap<String, UpstreamCredential>, Failure> {
+    let mut named = reach.bearer_env.iter();
+    let named = named.find(|(server, _)| *server == spec.name);
+    let (Some((_, variable)), Transport::Http { url, .. }) = (named, &spec.transport) else {
+        return Ok(BTreeMap::new());
+    };
+    let token = environment.value(variable).ok_or_else(|| Failure::Flag {
+        flag: "--bearer-env",
+        value: shown(variable, 80),
+        expected: "a variable that is set",
+    })?;
+    let clock = Clock::system();
+    let source = Source::bearer(
+        SecretSource::fixed(token),
+        Arc::new(move || clock.unix_seconds()),
+    );
+    let credential = UpstreamCredential {
+        url: url.clone(),
+        source: Arc::new(source),
+    };
+    Ok(BTreeMap::from([(spec.name.clone(), credential)]))
 }
 
 /// A server may have much to load before it answers for the first time.

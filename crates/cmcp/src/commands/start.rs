@@ -25,7 +25,12 @@ pub(crate) fn run(arguments: &StartArgs, context: Context<'_>) -> Result<Exit, F
         environment,
         output,
     } = context;
-    let StartArgs { file, enforcement } = arguments;
+    let StartArgs {
+        file,
+        enforcement,
+        stdio,
+        principal,
+    } = arguments;
     let request = Request {
         file: &file.config,
         environment,
@@ -42,6 +47,12 @@ pub(crate) fn run(arguments: &StartArgs, context: Context<'_>) -> Result<Exit, F
     runtime()?.block_on(async {
         let stop = stop_signal()?;
         let ready = prepare(settings, loaded).await?;
+        if *stdio {
+            // Standard output is the host's: nothing but messages goes there.
+            return cmcp_gateway::serve_stdio(ready, principal.as_deref(), stop)
+                .await
+                .map_err(Failure::Serve);
+        }
         let bound = |addr| announce(output, evidence, addr);
         cmcp_gateway::serve(ready, bound, stop)
             .await

@@ -73,6 +73,7 @@ fn json(value: &Value) -> Json {
         Value::List(items) => Json::Array(items.iter().map(|item| text(&item.text)).collect()),
         Value::Principals(principals) => Json::Array(principals.iter().map(principal).collect()),
         Value::Ranks(ranks) => object(ranks, |rank| Json::Number((*rank).into())),
+        Value::Shaped(shaped) => shaped.to_json(),
         Value::Text(written) => text(written),
         Value::Texts(texts) => object(texts, |Item { text: written, .. }| text(written)),
     }

@@ -10,7 +10,7 @@ use cmcp_policy::{
     Compat,
     bundle::{BundleSignatureError, PolicyBundle, SigningKeys},
     catalog::{Catalog, CatalogError, CatalogErrorKind},
-    engine::{Engine, EngineInput, Principal},
+    engine::{Engine, EngineInput},
     sensitivity::Vocabulary,
 };
 
@@ -103,13 +103,7 @@ pub(crate) fn load(
         problems.push(Problem::file(&sources.catalog, fault));
     }
     let (bundle, catalog) = (bundle?, catalog?);
-    let principals: Vec<Principal> = config.map_or_else(Vec::new, |config| {
-        config
-            .principals
-            .iter()
-            .map(|entry| entry.principal.clone())
-            .collect()
-    });
+    let principals = config.map_or_else(Vec::new, Config::known_principals);
     let input = EngineInput {
         bundle: &bundle,
         catalog: &catalog,

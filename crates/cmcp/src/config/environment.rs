@@ -71,9 +71,16 @@ impl Environment {
                 Role::Read => {}
             }
         }
+        notices
+    }
+
+    /// Names that look like ours and mean nothing. `referred` are those that the file refers to.
+    pub(crate) fn unread(&self, referred: &[String]) -> Vec<String> {
+        let mut notices = Vec::new();
         for name in self.0.keys().filter_map(|name| name.to_str()) {
             let known = VARIABLES.iter().any(|variable| variable.name == name);
-            if name.starts_with("CMCP_") && !known {
+            let referred = referred.iter().any(|referred| referred == name);
+            if name.starts_with("CMCP_") && !known && !referred {
                 let similar = suggest::closest(name, VARIABLES.iter().map(|known| known.name));
                 let hint = similar.map(|similar| format!("; did you mean `{similar}`?"));
                 notices.push(format!("`{name}` is not read{}", hint.unwrap_or_default()));

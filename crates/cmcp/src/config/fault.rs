@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
+use cmcp_gateway::oauth::{SetError, UrlError};
 use cmcp_json::{Object, Value};
 use cmcp_policy::{
     bundle::{BundleError, BundleSignatureError, KeysError, PolicyError},
@@ -127,6 +128,14 @@ pub(crate) enum Fault {
         "server `{server}` is to see `{name}`, which is not set; export it, or take it out of the server's `env`"
     )]
     ChildVariable { server: String, name: String },
+    #[error(
+        "`{server}` is no server of the catalog; name one as the catalog has it, or remove the credential"
+    )]
+    CredentialOfNobody { server: String },
+    #[error(
+        "server `{server}` is a process; its credentials go into its environment, by `env` in the catalog"
+    )]
+    CredentialOfProcess { server: String },
     #[error("values are nested deeper than {limit} levels; no key needs that")]
     Depth { limit: usize },
     #[error(
@@ -145,8 +154,12 @@ pub(crate) enum Fault {
     DuplicateToken { name: String, other: String },
     #[error("the file is not UTF-8; save it as UTF-8")]
     Encoding,
+    #[error("issuer `{issuer}` or its prefix `{prefix}` is listed twice; give each its own")]
+    IssuerTwice { issuer: String, prefix: String },
     #[error("the key is not plain text; write `name: value`")]
     KeyNotText,
+    #[error("{0}; save the issuer's JSON Web Key Set here")]
+    KeySet(SetError),
     #[error("`{setting}` is not available in this version; {remedy}")]
     Later {
         setting: String,
@@ -166,6 +179,12 @@ pub(crate) enum Fault {
         "no hardware evidence is available in this version; set `CMCP_DEV_MODE=1` while developing, or `danger_software_evidence: true`"
     )]
     NoHardware,
+    #[error("`{first}` and `{second}` are both set; keep one of the two")]
+    OneOfTwo { first: String, second: String },
+    #[error(
+        "principal `{name}` could be taken for one of the issuer's, whose names begin with `{prefix}:`; rename it"
+    )]
+    PrefixTaken { name: String, prefix: String },
     #[error(
         "`listen_addr` is `{addr}`: plain HTTP beyond loopback shows tokens and data to the network; listen on `127.0.0.1`, or set `danger_plain_http: true` where something in front does TLS"
     )]
@@ -174,6 +193,12 @@ pub(crate) enum Fault {
     Policy(Box<PolicyError>),
     #[error("the policy bundle is {actual}, not {expected}; review it and pin the new digest")]
     PolicyHash { expected: String, actual: String },
+    #[error(
+        "a second issuer has `introspection`; keep one, since a token that does not say whose it is can be shown to one issuer only"
+    )]
+    SecondIntrospection,
+    #[error("`{key}` refers to `{name}`, which is not set; export it")]
+    SecretVariable { key: String, name: String },
     #[error("{0}")]
     Signature(BundleSignatureError),
     #[error("{0}")]
@@ -190,6 +215,8 @@ pub(crate) enum Fault {
     Syntax { info: String },
     #[error("the tag `{tag}` stands here; remove it, tags are not accepted")]
     Tag { tag: String },
+    #[error("{0}; report this")]
+    Tls(String),
     #[error("the tokens for calls and for operators are the same; set two different ones")]
     TokensEqual,
     #[error(
@@ -210,8 +237,16 @@ pub(crate) enum Fault {
         label: String,
         known: String,
     },
+    #[error("`{key}` names the tool `{tool}`, which is not in the catalog; name it as callers do")]
+    UnknownTool { key: String, tool: String },
     #[error("the file cannot be read: {cause}; {remedy}")]
     Unreadable { cause: String, remedy: &'static str },
+    #[error("`{key}` is `{url}`: {cause}; write an `https` URL")]
+    Url {
+        key: String,
+        url: String,
+        cause: UrlError,
+    },
     #[error("`{key}` is {found}; write {expected}")]
     Value {
         key: String,
@@ -256,6 +291,8 @@ impl Fault {
             | Self::Bundle(_)
             | Self::Catalog(_)
             | Self::ChildVariable { .. }
+            | Self::CredentialOfNobody { .. }
+            | Self::CredentialOfProcess { .. }
             | Self::Depth { .. }
             | Self::DevelopmentBeyondLoopback { .. }
             | Self::Documents
@@ -263,23 +300,32 @@ impl Fault {
             | Self::DuplicatePrincipal { .. }
             | Self::DuplicateToken { .. }
             | Self::Encoding
+            | Self::IssuerTwice { .. }
             | Self::KeyNotText
+            | Self::KeySet(_)
             | Self::Later { .. }
             | Self::NoValue { .. }
             | Self::NotMapping { .. }
+            | Self::OneOfTwo { .. }
             | Self::PlainHttp { .. }
             | Self::Policy(_)
+            | Self::PrefixTaken { .. }
+            | Self::SecondIntrospection
+            | Self::SecretVariable { .. }
             | Self::SinkPair
             | Self::Size { .. }
             | Self::Syntax { .. }
             | Self::Tag { .. }
+            | Self::Tls(_)
             | Self::TokensEqual
             | Self::TokenlessBeyondLoopback { .. }
             | Self::TopLevel
             | Self::Traversal { .. }
             | Self::UnknownKey { .. }
             | Self::UnknownLabel { .. }
+            | Self::UnknownTool { .. }
             | Self::Unreadable { .. }
+            | Self::Url { .. }
             | Self::Value { .. }
             | Self::Vocabulary(_)
             | Self::Writable => Code::Config,

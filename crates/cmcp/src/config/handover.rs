@@ -70,6 +70,10 @@ impl Config {
             config_digest,
             child_environment: child_environment(catalog, environment),
             spawning,
+            private_hosts: self.private_hosts,
+            limits: self.limits,
+            oauth: self.oauth,
+            credentials: self.credentials,
             listen: self.listen,
             hosts: self.hosts,
             principals: self.principals,
@@ -89,6 +93,7 @@ impl Config {
 pub(crate) fn for_looking(
     program: Program,
     child_environment: BTreeMap<String, Secret>,
+    private_hosts: Vec<String>,
 ) -> Settings {
     Settings {
         listen: Listen::Local {
@@ -118,6 +123,10 @@ pub(crate) fn for_looking(
             args: vec![SUPERVISE.to_owned()],
         },
         spawning: Spawning::UnmeasuredToo,
+        private_hosts,
+        limits: cmcp_gateway::LimitSettings::default(),
+        oauth: None,
+        credentials: BTreeMap::new(),
         child_environment,
         config_digest: Sha256Digest::of(&[]),
         binary_digest: program.digest,

@@ -1,5 +1,7 @@
 //! What a key of the configuration is.
 
+use crate::config::shape::Shape;
+
 /// One key of the configuration file.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Key {
@@ -28,6 +30,8 @@ pub(crate) enum Kind {
     Principals,
     /// Label → rank.
     Ranks,
+    /// With parts of its own.
+    Shaped(Shape),
     Text,
     /// Name → text.
     Texts,
@@ -89,6 +93,7 @@ impl Key {
             Kind::Path => "a path".to_owned(),
             Kind::Principals => "a list of principals".to_owned(),
             Kind::Ranks => "a mapping of labels to ranks, whole numbers from 0".to_owned(),
+            Kind::Shaped(shape) => shape.expected(),
             Kind::Text => "a text".to_owned(),
             Kind::Texts => "a mapping of names to texts".to_owned(),
         }

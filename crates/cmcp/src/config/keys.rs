@@ -1,7 +1,16 @@
 //! The keys of the configuration: one table from which the reader, the JSON Schema and the
 //! reference in `docs/` are all made.
 
-use crate::config::key::{Default, Key, Kind, Origin, Status, Word};
+mod limits;
+
+use crate::config::{
+    key::{Default, Key, Kind, Origin, Status, Word},
+    shape::{Need, Part, Shape},
+};
+
+pub(crate) use limits::{
+    LIMITS_BYTES, LIMITS_DEFAULT, LIMITS_IN_FLIGHT, LIMITS_PRINCIPALS, LIMITS_TOOLS, LIMITS_WAITING,
+};
 
 const fn word(text: &'static str) -> Word {
     Word {
@@ -323,6 +332,14 @@ pub(crate) const ALLOWED_ORIGINS: Key = Key {
     doc: "`Origin` headers accepted, as `https://app.example`. A request without one is not from a browser and passes.",
 };
 
+pub(crate) const ALLOW_PRIVATE_HOSTS: Key = Key {
+    path: "upstreams.allow_private_hosts",
+    kind: Kind::List,
+    default: Default::Empty,
+    origin: Origin::Ours,
+    doc: "Host names of servers that may resolve to loopback or private addresses, each as the catalog's URL spells it, without a port. A name that is not listed has to resolve to public addresses; `localhost` and addresses themselves say where they lead and need not be listed. Link-local, multicast and metadata addresses are refused even so. The address that was checked is the one connected to.",
+};
+
 pub(crate) const UPSTREAM_TIMEOUT: Key = Key {
     path: "upstream_timeout_seconds",
     kind: Kind::Integer(1, 3_600),
@@ -363,6 +380,175 @@ pub(crate) const DANGER_SOFTWARE_EVIDENCE: Key = Key {
     doc: "Start with software evidence, which proves nothing about the machine. Every record says so, and `cmcp verify` answers `partially_verified` at best.",
 };
 
+const fn part(name: &'static str, need: Need, shape: Shape) -> Part {
+    Part { name, need, shape }
+}
+
+pub(crate) const OAUTH_RESOURCE: Key = Key {
+    path: "oauth.resource",
+    kind: Kind::Text,
+    default: Default::Absent,
+    origin: Origin::Ours,
+    doc: "The URL that clients reach this gateway by, as `https://gateway.example/mcp`: no slash at its end, no query. Tokens have to name it in `aud`, letter by letter. Its host is accepted in `Host` headers. See [authorization.md](authorization.md).",
+};
+
+pub(crate) const OAUTH_ISSUERS: Key = Key {
+    path: "oauth.issuers",
+    kind: Kind::Shaped(Shape::Sequence(&Shape::Members(&[
+        part("issuer", Need::Required, Shape::Text),
+        part("principal_prefix", Need::Required, Shape::Text),
+        part("jwks_uri", Need::Optional, Shape::Text),
+        part("jwks", Need::Optional, Shape::Text),
+        part(
+            "introspection",
+            Need::Optional,
+            Shape::Members(&[
+                part("endpoint", Need::Required, Shape::Text),
+                part("client_id", Need::Required, Shape::Text),
+                part("client_secret_env", Need::Optional, Shape::Text),
+                part("client_secret_file", Need::Optional, Shape::Text),
+            ]),
+        ),
+    ]))),
+    default: Default::Absent,
+    origin: Origin::Ours,
+    doc: "Authorization servers whose tokens let callers in, beside the tokens of `principals`. `issuer` is compared with `iss` letter by letter; the holder of a token is `Agent::\"<principal_prefix>:<claim>\"`. Keys come from the issuer's metadata, from `jwks_uri`, or from the file `jwks` and then from nowhere else. `introspection` asks the issuer about tokens that are not signed JSON; one issuer may have it.",
+};
+
+pub(crate) const OAUTH_ALGORITHMS: Key = Key {
+    path: "oauth.algorithms",
+    kind: Kind::List,
+    default: Default::Empty,
+    origin: Origin::Ours,
+    doc: "Signature algorithms that are accepted; empty means `ES256`, `EdDSA`, `RS256` and `PS256`. `none` and the symmetric ones are never accepted.",
+};
+
+pub(crate) const OAUTH_SCOPES: Key = Key {
+    path: "oauth.scopes_supported",
+    kind: Kind::List,
+    default: Default::Empty,
+    origin: Origin::Ours,
+    doc: "Scopes that the gateway's metadata name. Keep it short: clients ask for all of them.",
+};
+
+pub(crate) const OAUTH_REQUIRED_SCOPES: Key = Key {
+    path: "oauth.required_scopes",
+    kind: Kind::List,
+    default: Default::Empty,
+    origin: Origin::Ours,
+    doc: "Scopes without which a token opens nothing.",
+};
+
+pub(crate) const OAUTH_TOOL_SCOPES: Key = Key {
+    path: "oauth.tool_scopes",
+    kind: Kind::Shaped(Shape::Map(&Shape::List)),
+    default: Default::Absent,
+    origin: Origin::Ours,
+    doc: "Tool → scopes that a token needs for it, checked before policy is asked. A call that lacks one is answered with HTTP 403 and all scopes it needs. Principals with tokens of `principals` have no scopes and are not asked for any.",
+};
+
+pub(crate) const OAUTH_IMPLIED_SCOPES: Key = Key {
+    path: "oauth.implied_scopes",
+    kind: Kind::Shaped(Shape::Map(&Shape::List)),
+    default: Default::Absent,
+    origin: Origin::Ours,
+    doc: "Scope → narrower scopes that it gives as well, as `tools: [\"tools:read\", \"tools:write\"]`.",
+};
+
+pub(crate) const OAUTH_PRINCIPAL_CLAIM: Key = Key {
+    path: "oauth.principal_claim",
+    kind: Kind::Text,
+    default: Default::Text("sub"),
+    origin: Origin::Ours,
+    doc: "The claim that names a principal within its issuer. It has to be one that the issuer gives to nobody else, ever.",
+};
+
+pub(crate) const OAUTH_ATTRIBUTES: Key = Key {
+    path: "oauth.attributes",
+    kind: Kind::Shaped(Shape::Map(&Shape::Members(&[
+        part("claim", Need::Required, Shape::Text),
+        part(
+            "type",
+            Need::Optional,
+            Shape::Choice(&["flag", "number", "text", "texts"]),
+        ),
+    ]))),
+    default: Default::Absent,
+    origin: Origin::Ours,
+    doc: "Attribute → the claim it is taken from, which policy sees as `principal.…`: `claim` and its `type`, `text` unless said otherwise. A token without the claim gives a principal without the attribute; one in which it is something else is refused. `principal.scopes`, `principal.issuer` and `principal.client_id` are there without being asked for.",
+};
+
+pub(crate) const OAUTH_DPOP: Key = Key {
+    path: "oauth.dpop",
+    kind: Kind::Choice(&[word("off"), word("optional"), word("required")]),
+    default: Default::Text("off"),
+    origin: Origin::Ours,
+    doc: "Tokens bound to a key of the caller's (RFC 9449). `off` refuses them, since nothing would check the key; `optional` takes them with a proof, and unbound tokens too; `required` takes no others.",
+};
+
+pub(crate) const OAUTH_PRIVATE_HOSTS: Key = Key {
+    path: "oauth.allow_private_hosts",
+    kind: Kind::List,
+    default: Default::Empty,
+    origin: Origin::Ours,
+    doc: "Host names of issuers that may resolve to loopback or private addresses, without a port. Others have to resolve to public ones.",
+};
+
+/// Every key about issuers.
+pub(crate) const OAUTH: &[Key] = &[
+    OAUTH_RESOURCE,
+    OAUTH_ISSUERS,
+    OAUTH_ALGORITHMS,
+    OAUTH_SCOPES,
+    OAUTH_REQUIRED_SCOPES,
+    OAUTH_TOOL_SCOPES,
+    OAUTH_IMPLIED_SCOPES,
+    OAUTH_PRINCIPAL_CLAIM,
+    OAUTH_ATTRIBUTES,
+    OAUTH_DPOP,
+    OAUTH_PRIVATE_HOSTS,
+];
+
+pub(crate) const UPSTREAM_CREDENTIALS: Key = Key {
+    path: "upstreams.credentials",
+    kind: Kind::Shaped(Shape::Map(&Shape::Members(&[
+        part("bearer_env", Need::Optional, Shape::Text),
+        part("bearer_file", Need::Optional, Shape::Text),
+        part(
+            "oauth",
+            Need::Optional,
+            Shape::Members(&[
+                part("token_endpoint", Need::Optional, Shape::Text),
+                part("issuer", Need::Optional, Shape::Text),
+                part("client_id", Need::Required, Shape::Text),
+                part("client_secret_env", Need::Optional, Shape::Text),
+                part("client_secret_file", Need::Optional, Shape::Text),
+                part(
+                    "auth_method",
+                    Need::Optional,
+                    Shape::Choice(&["client_secret_basic", "client_secret_post"]),
+                ),
+                part("key_file", Need::Optional, Shape::Text),
+                part("key_env", Need::Optional, Shape::Text),
+                part(
+                    "key_algorithm",
+                    Need::Optional,
+                    Shape::Choice(&[
+                        "ES256", "ES384", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384",
+                        "RS512",
+                    ]),
+                ),
+                part("key_id", Need::Optional, Shape::Text),
+                part("scope", Need::Optional, Shape::Text),
+                part("resource", Need::Optional, Shape::Text),
+            ]),
+        ),
+    ]))),
+    default: Default::Absent,
+    origin: Origin::Ours,
+    doc: "Server of the catalog → what it is shown: a bearer token from `bearer_env` or `bearer_file`, or under `oauth` a token that an authorization server gives for our own client id and secret, or signed assertion. Secrets stand in the variable or file that is named, never here. What callers show is never passed on. See [authorization.md](authorization.md).",
+};
+
 /// Every key, in the order of the reference.
 pub(crate) const KEYS: &[Key] = &[
     PROVIDER,
@@ -394,11 +580,30 @@ pub(crate) const KEYS: &[Key] = &[
     MAX_RESPONSE_SIZE,
     CONFORMANCE_PROFILE,
     PRINCIPALS,
+    OAUTH_RESOURCE,
+    OAUTH_ISSUERS,
+    OAUTH_ALGORITHMS,
+    OAUTH_SCOPES,
+    OAUTH_REQUIRED_SCOPES,
+    OAUTH_TOOL_SCOPES,
+    OAUTH_IMPLIED_SCOPES,
+    OAUTH_PRINCIPAL_CLAIM,
+    OAUTH_ATTRIBUTES,
+    OAUTH_DPOP,
+    OAUTH_PRIVATE_HOSTS,
     RECORD_PER,
     REDACT,
     TRUST_DOMAIN,
     ALLOWED_HOSTS,
     ALLOWED_ORIGINS,
+    ALLOW_PRIVATE_HOSTS,
+    UPSTREAM_CREDENTIALS,
+    LIMITS_DEFAULT,
+    LIMITS_PRINCIPALS,
+    LIMITS_TOOLS,
+    LIMITS_IN_FLIGHT,
+    LIMITS_WAITING,
+    LIMITS_BYTES,
     UPSTREAM_TIMEOUT,
     SESSION_IDLE_TIMEOUT,
     SESSION_DRAIN,

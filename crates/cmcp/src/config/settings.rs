@@ -1,8 +1,14 @@
 //! From checked values and the environment to types that cannot be wrong.
 
+mod credentials;
 mod data;
+mod limits;
+mod oauth;
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+pub(crate) use credentials::Credentials;
+pub(crate) use data::host_name;
+
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
 
 use cmcp_gateway::{Listen, PrincipalEntry, TokenHash};
 use cmcp_policy::{
@@ -18,7 +24,7 @@ use crate::config::{
     evidence::{Asked, EvidenceSource, Provider},
     fault::{Code, Fault, Problem},
     files, keys,
-    listen::{self, Credentials, Danger, RawListen, Stage},
+    listen::{self, Credentials as Callers, Danger, RawListen, Stage},
     pins::Pins,
     principals::{Attribute, RawPrincipal},
     values::{Value, Values},
@@ -52,22 +58,22 @@ pub(crate) fn build(
         "a path into a result, as `$.structuredContent.a[*].b`",
         |text| JsonPath::parse_in_result(text).ok(),
     );
-    let hosts = builder.hosts();
+    let oauth = builder.oauth(&raw_principals);
+    let hosts = builder.hosts(oauth.as_ref().map(|oauth| &oauth.resource));
+    let private_hosts = builder.private_hosts();
+    let limits = builder.limits();
     let trust_domain = builder.trust_domain();
     let session_drain = builder.session_drain();
     let database = builder.database();
-    let modes = [
-        ("advisory", Mode::Advisory),
-        ("enforcing", Mode::Enforcing),
-        ("silent", Mode::Silent),
-    ];
-    let mode = request
-        .enforcement
-        .unwrap_or_else(|| values.pick(&keys::ENFORCEMENT_MODE, Mode::Enforcing, &modes));
+    let mode = builder.mode();
     let compat = values.pick(&keys::COMPAT, Compat::Off, &[("cmcp-0.7", Compat::V07)]);
     Some(Config {
         listen: listen?,
         hosts,
+        limits,
+        oauth,
+        credentials: BTreeMap::new(),
+        private_hosts,
         principals: raw_principals.into_iter().filter_map(principal).collect(),
         operator: tokens
             .operator
@@ -131,6 +137,17 @@ impl Builder<'_> {
         }
     }
 
+    fn mode(&self) -> Mode {
+        let key = &keys::ENFORCEMENT_MODE;
+        let modes = [
+            ("advisory", Mode::Advisory),
+            ("enforcing", Mode::Enforcing),
+            ("silent", Mode::Silent),
+        ];
+        let configured = || self.values.pick(key, Mode::Enforcing, &modes);
+        self.request.enforcement.unwrap_or_else(configured)
+    }
+
     fn dangers(&self) -> Vec<Danger> {
         [
             (&keys::DANGER_PLAIN_HTTP, Danger::PlainHttp),
@@ -190,7 +207,7 @@ impl Builder<'_> {
         tokens: &Tokens,
         principals: &[RawPrincipal],
         stage: Stage,
-    ) -> Credentials {
+    ) -> Callers {
         let strict = self.starts() && stage == Stage::Production;
         if strict
             && self
@@ -204,12 +221,13 @@ impl Builder<'_> {
                 "set it to a secret that callers do not have (`openssl rand -hex 32`)",
             );
         }
-        if tokens.shared.is_some() || !principals.is_empty() {
+        let issued = self.values.set(&keys::OAUTH_ISSUERS).is_some();
+        if tokens.shared.is_some() || !principals.is_empty() || issued {
             let shared = tokens
                 .shared
                 .as_deref()
                 .map(|token| TokenHash::of(token.as_bytes()));
-            return Credentials::Tokens { shared };
+            return Callers::Tokens { shared };
         }
         // A principal with a fault in it is a caller all the same: one message is enough.
         let intended = self
@@ -218,7 +236,7 @@ impl Builder<'_> {
             .is_some()
             || self.values.set(&keys::PRINCIPALS).is_some();
         if intended {
-            return Credentials::ToCome;
+            return Callers::ToCome;
         }
         if strict {
             self.missing(
@@ -228,8 +246,8 @@ impl Builder<'_> {
             );
         }
         match stage {
-            Stage::Development => Credentials::None,
-            Stage::Production => Credentials::ToCome,
+            Stage::Development => Callers::None,
+            Stage::Production => Callers::ToCome,
         }
     }
 
@@ -242,12 +260,7 @@ impl Builder<'_> {
         self.problems.push(Problem::variable(name, fault));
     }
 
-    fn listen(
-        &mut self,
-        stage: Stage,
-        credentials: Credentials,
-        dangers: &[Danger],
-    ) -> Option<Listen> {
+    fn listen(&mut self, stage: Stage, credentials: Callers, dangers: &[Danger]) -> Option<Listen> {
         let addr = match self.values.text(&keys::LISTEN_ADDR) {
             // Where the file is silent the address follows from the environment of a start.
             None if !self.starts() => {

@@ -1,6 +1,12 @@
-use std::{fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
 
-use cmcp_gateway::Listen;
+use cmcp_gateway::{CallLimit, LimitSettings, Listen, Rate};
 use cmcp_policy::mode::Mode;
 
 use super::{
@@ -11,6 +17,8 @@ use super::{
     fault::{Code, Problem},
     load,
 };
+
+mod issuers;
 
 /// A folder with a valid bundle and catalog, and a configuration that names them.
 struct Place {
@@ -128,6 +136,47 @@ fn software_evidence_is_never_a_fallback() {
     assert_eq!(
         found.unwrap().fault.to_string(),
         "`attestation.provider: software-only` proves nothing about this machine; set `CMCP_DEV_MODE=1` while developing, or `danger_software_evidence: true`"
+    );
+}
+
+#[test]
+fn limits_are_off_unless_they_are_set_and_then_what_they_say() {
+    let place = Place::new();
+    let limits = |text: &str| place.load(text, Purpose::Start, &[DEV]).unwrap().0.limits;
+    assert_eq!(limits(""), LimitSettings::default());
+    let text = "limits:\n  default: {rate: 600/min, calls_per_day: 5000, calls_per_session: 7, concurrent: 8}\n  principals:\n    batch: {rate: 100/s, burst: 300}\n    \"okta:root\": {}\n  calls_in_flight: 2\n  calls_waiting: 0\n  request_bytes: 8388608\n";
+    let rate = |calls, seconds, burst| Rate {
+        calls: NonZeroU32::new(calls).unwrap(),
+        per: Duration::from_secs(seconds),
+        burst: NonZeroU32::new(burst).unwrap(),
+    };
+    let batch = CallLimit {
+        rate: Some(rate(100, 1, 300)),
+        ..CallLimit::default()
+    };
+    let expected = LimitSettings {
+        default: CallLimit {
+            rate: Some(rate(600, 60, 600)),
+            per_day: Some(5_000),
+            per_session: Some(7),
+            concurrent: Some(8),
+        },
+        principals: [("batch", batch), ("okta:root", CallLimit::default())]
+            .map(|(name, limit)| (name.to_owned(), limit))
+            .into(),
+        tools: BTreeMap::new(),
+        in_flight: NonZeroUsize::new(2).unwrap(),
+        waiting: 0,
+        request_bytes: 8_388_608,
+    };
+    assert_eq!(limits(text), expected);
+    // A session is not a tool's.
+    let text = "limits: {tools: {pay: {calls_per_session: 5}}}\n";
+    let problems = place.problems(text, Purpose::Start, &[DEV]);
+    let unknown = "CONFIG_ERROR DIR/cmcp-config.yaml:4:24: `limits.tools.pay.calls_per_session` is not a key of the configuration; use `rate`, `burst`, `calls_per_day`, `concurrent`";
+    assert!(
+        problems.iter().any(|problem| problem == unknown),
+        "{problems:?}"
     );
 }
 
@@ -425,6 +474,46 @@ const BETWEEN: &[(&str, Variables, &str)] = &[
         "allowed_origins: [\"*\"]\n",
         &[DEV],
         "CONFIG_ERROR DIR/cmcp-config.yaml:4:19: `allowed_origins` is `*`; write a whole origin, as `https://app.example`",
+    ),
+    (
+        "upstreams: {allow_private_hosts: [\"tools.internal:8080\"]}\n",
+        &[DEV],
+        "CONFIG_ERROR DIR/cmcp-config.yaml:4:35: `upstreams.allow_private_hosts` is `tools.internal:8080`; write a host name without a port",
+    ),
+    (
+        "upstreams: {allow_private_hosts: [\"10.0.0.1\"]}\n",
+        &[DEV],
+        "CONFIG_ERROR DIR/cmcp-config.yaml:4:35: `upstreams.allow_private_hosts` is `10.0.0.1`; write a host name without a port",
+    ),
+    (
+        "limits: {default: {rate: 10}}\n",
+        &[DEV],
+        "CONFIG_ERROR DIR/cmcp-config.yaml:4:26: `limits.default.rate` is `10`; write a rate, as `10/s`, `600/min`, `5000/h` or `20000/day`",
+    ),
+    (
+        "limits: {default: {rate: 0/s}}\n",
+        &[DEV],
+        "CONFIG_ERROR DIR/cmcp-config.yaml:4:26: `limits.default.rate` is `0/s`; write a rate, as `10/s`, `600/min`, `5000/h` or `20000/day`",
+    ),
+    (
+        "limits: {default: {burst: 5}}\n",
+        &[DEV],
+        "CONFIG_ERROR DIR/cmcp-config.yaml:4:19: `limits.default.rate` has no value; write the rate that the burst belongs to, or remove the key",
+    ),
+    (
+        "limits: {default: {calls_per_month: 5}}\n",
+        &[DEV],
+        "CONFIG_ERROR DIR/cmcp-config.yaml:4:20: `limits.default.calls_per_month` is not a key of the configuration; use `rate`, `burst`, `calls_per_day`, `calls_per_session`, `concurrent`",
+    ),
+    (
+        "limits: {tools: {pay: {rate: 1/s}}}\n",
+        &[DEV],
+        "CONFIG_ERROR DIR/cmcp-config.yaml:4:17: `limits.tools` names the tool `pay`, which is not in the catalog; name it as callers do",
+    ),
+    (
+        "limits: {calls_in_flight: 0}\n",
+        &[DEV],
+        "CONFIG_ERROR DIR/cmcp-config.yaml:4:27: `limits.calls_in_flight` is `0`; write a whole number from 1 to 1000000",
     ),
     (
         "redact: [\"$.x\"]\n",

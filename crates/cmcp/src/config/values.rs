@@ -10,6 +10,7 @@ use crate::config::{
     key::{Default, Key, Kind, Status, Word},
     keys::KEYS,
     principals::{self, RawPrincipal},
+    shape::Shaped,
     suggest,
     yaml::{Member, Node, Position, Scalar, Style, Tree},
 };
@@ -40,6 +41,7 @@ pub(crate) enum Value {
     List(Vec<Item>),
     Principals(Vec<RawPrincipal>),
     Ranks(BTreeMap<String, i64>),
+    Shaped(Shaped),
     Text(String),
     Texts(BTreeMap<String, Item>),
 }
@@ -134,6 +136,17 @@ impl Values {
             Some(Value::List(items)) => items,
             _ => Vec::new(),
         }
+    }
+
+    /// The environment variables that the file refers to.
+    pub(crate) fn variables(&self) -> Vec<String> {
+        let mut variables = Vec::new();
+        for located in self.set.values() {
+            if let Value::Shaped(shaped) = &located.value {
+                variables.extend(shaped.variables());
+            }
+        }
+        variables
     }
 
     /// Where the key is set, or the start of the file.
@@ -232,6 +245,10 @@ impl Reader<'_> {
                 )));
             }
             Kind::Ranks => return self.entries(key, node, rank).map(Value::Ranks),
+            Kind::Shaped(shape) => {
+                let place = (self.file, key.path);
+                return shape.read(place, node, self.problems).map(Value::Shaped);
+            }
             Kind::Texts => return self.entries(key, node, item).map(Value::Texts),
         };
         if value.is_none() {
@@ -241,10 +258,10 @@ impl Reader<'_> {
     }
 
     fn choice(&mut self, key: &Key, words: &[Word], node: &Node) -> Option<Value> {
-        let text = text(node);
-        let word = words.iter().find(|word| Some(word.text) == text.as_deref());
+        let text = word(node);
+        let word = words.iter().find(|word| Some(word.text) == text);
         match word.map(|word| &word.status) {
-            Some(Status::Available) => text.map(Value::Text),
+            Some(Status::Available) => text.map(|text| Value::Text(text.to_owned())),
             Some(Status::Later(remedy)) => {
                 let setting = format!("{}: {}", key.path, text.unwrap_or_default());
                 self.report(node.at, Fault::Later { setting, remedy });
@@ -352,6 +369,14 @@ pub(crate) fn text(node: &Node) -> Option<String> {
     (usable && (*style == Style::Quoted || !looks_typed(text))).then(|| text.clone())
 }
 
+/// A word as it stands there, quoted or not: `off` means itself where it is one of the words asked for.
+pub(crate) fn word(node: &Node) -> Option<&str> {
+    match &node.tree {
+        Tree::Scalar(Scalar { text, .. }) => Some(text),
+        Tree::Mapping(_) | Tree::Null | Tree::Sequence(_) => None,
+    }
+}
+
 /// `true` or `false`, plain.
 pub(crate) fn flag(node: &Node) -> Option<bool> {
     match plain(node)? {
@@ -384,7 +409,8 @@ fn rank(node: &Node) -> Option<i64> {
     integer(node, 0, 1_000_000)
 }
 
-fn item(node: &Node) -> Option<Item> {
+/// A text with its place.
+pub(crate) fn item(node: &Node) -> Option<Item> {
     Some(Item {
         at: node.at,
         text: text(node)?,

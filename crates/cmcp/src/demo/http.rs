@@ -18,16 +18,20 @@ pub(crate) struct Answer {
 /// chunks nor a length.
 pub(crate) async fn request(
     addr: SocketAddr,
-    method: &str,
-    path: &str,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> io::Result<Answer> {
     let body = body.map(Value::to_vec).unwrap_or_default();
     let length = body.len();
-    let head = format!(
+    let mut head = format!(
         "{method} {path} HTTP/1.0\r\nHost: {addr}\r\nAccept: application/json, text/event-stream\r\n\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+         Content-Type: application/json\r\nContent-Length: {length}\r\n"
     );
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
     let exchange = async {
         let mut stream = TcpStream::connect(addr).await?;
         stream.write_all(head.as_bytes()).await?;

@@ -7,7 +7,7 @@ use cmcp_json::{Object, Value};
 /// Before anything runs.
 pub(crate) const INTRODUCTION: &str = "\
 cMCP stands between an agent and its tools. This demo starts a gateway on this machine, with a small
-real MCP server behind it (a made-up shop), and sends three calls through it.
+real MCP server behind it (a made-up shop), sends three calls through it and reads a resource.
 
   Evidence is made by software here: it is marked as such everywhere, and proves nothing about this
   machine. Everything else is what a gateway in production does.
@@ -27,14 +27,19 @@ pub(crate) const REDACTED: &str = "\
    Policy `customers-without-card-numbers` permits it, and takes two members out of the answer
    before the agent sees it.";
 
+pub(crate) const READ: &str = "\
+4  A resource: read the prices of the shop
+   Policy `approved-documents` permits it. Resources and prompts are pinned, decided, inspected and
+   logged as tools are.";
+
 pub(crate) const CLOSED: &str = "\
-4  The session is closed, and its trust record signed
+5  The session is closed, and its trust record signed
    The record says which policy and which catalog were in force, how denied calls were treated, and
-   commits to the whole log of the session. The log has one outcome for every call: allowed,
-   denied and redacted alike; payloads appear in it only as salted digests.";
+   commits to the whole log of the session. The log has one outcome for every call and every
+   reading: allowed, denied and redacted alike; payloads appear in it only as salted digests.";
 
 pub(crate) const VERIFIED: &str = "\
-5  Record and log are verified, as `cmcp verify` does it anywhere, without a network
+6  Record and log are verified, as `cmcp verify` does it anywhere, without a network
    (PASS holds · FAIL does not · OPEN nobody can say from what was given · SKIP was not asked)";
 
 pub(crate) const MEANING: &str = "

@@ -9,8 +9,8 @@ use cmcp_policy::{
     Compat,
     bundle::PolicyBundle,
     catalog::{
-        Approval, Baa, Catalog, CatalogError, CatalogErrorKind, Document, Effect, ServerSpec, Tool,
-        Transport,
+        Approval, Baa, Catalog, CatalogError, CatalogErrorKind, Document, Effect, ItemKind,
+        ServerSpec, Tool, Transport,
     },
     engine::{Engine, EngineInput},
     scan::{OtherTool, ScanFinding, Severity, scan_against, scan_definition},
@@ -22,31 +22,32 @@ use crate::init::{
     starter::{self, PolicyFile},
 };
 
-/// A server with the tools it offers.
+/// A server with what it offers.
 #[derive(Clone, Debug)]
 pub(crate) struct Offer {
     pub(crate) spec: ServerSpec,
-    pub(crate) tools: Vec<Value>,
+    pub(crate) items: Vec<(ItemKind, Value)>,
 }
 
-/// Tools as they would stand in the catalog, before anybody said what they do.
+/// What servers offer as it would stand in the catalog, before anybody said what the tools do.
 #[derive(Debug)]
 pub(crate) struct Draft {
     document: Document,
     catalog: Catalog,
-    /// One for each tool of the catalog, in its order.
+    /// One for each item of the catalog: tools, resources, templates, prompts.
     pub(crate) candidates: Vec<Candidate>,
-    /// Tools and variables that cannot be taken over, with the reason.
+    /// Items and variables that cannot be taken over, with the reason.
     pub(crate) left_out: Vec<String>,
 }
 
-/// A tool that may be approved.
+/// Something that may be approved.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
-    /// The name callers would use.
+    pub(crate) kind: ItemKind,
+    /// The name callers would use, or its URI.
     pub(crate) name: String,
     pub(crate) server: String,
-    /// What the server says of its effects; never authority.
+    /// What the server says of a tool's effects; never authority.
     pub(crate) hint: Hint,
     pub(crate) findings: Vec<ScanFinding>,
 }
@@ -83,7 +84,8 @@ impl Hint {
 impl Candidate {
     /// Whether its server's hint may be taken: a definition that looks unusual gets no credit.
     pub(crate) fn hint_is_acceptable(&self) -> bool {
-        self.hint == Hint::Reads
+        self.kind == ItemKind::Tool
+            && self.hint == Hint::Reads
             && self
                 .findings
                 .iter()
@@ -110,29 +112,17 @@ pub(crate) fn draft(
         by: Some(approver.to_owned()),
         at: Some(now),
     };
-    let mut document = Document {
-        servers: Vec::new(),
-        tools: Vec::new(),
-    };
-    for Offer { spec, tools } in offers {
-        document
-            .tools
-            .extend(tools.into_iter().map(|definition| Tool {
-                server: spec.name.clone(),
-                alias: None,
-                definition,
-                effect: Effect::Writes,
-                sensitivity: "public".to_owned(),
-                compliance_domain: "external".to_owned(),
-                baa: Baa::NotCovered,
-                redact: Vec::new(),
-                approval: approval.clone(),
-            }));
+    let mut document = Document::default();
+    for Offer { spec, items } in offers {
+        for (kind, definition) in items {
+            let entry = entry(kind, &spec.name, definition, &approval);
+            document.items_mut(kind).push(entry);
+        }
         document.servers.push(spec);
     }
     let mut left_out = Vec::new();
     let catalog = settle(&mut document, &mut left_out)?;
-    if catalog.tools().is_empty() {
+    if catalog.all().next().is_none() {
         return Err(InitError::Nothing);
     }
     let candidates = candidates(&document, &catalog);
@@ -144,6 +134,25 @@ pub(crate) fn draft(
     })
 }
 
+/// An item that nobody has looked at yet: a tool may do anything, whatever its server says of it; the
+/// others are read.
+pub(crate) fn entry(kind: ItemKind, server: &str, definition: Value, approval: &Approval) -> Tool {
+    Tool {
+        server: server.to_owned(),
+        alias: None,
+        definition,
+        effect: match kind {
+            ItemKind::Tool => Effect::Writes,
+            ItemKind::Resource | ItemKind::ResourceTemplate | ItemKind::Prompt => Effect::Reads,
+        },
+        sensitivity: "public".to_owned(),
+        compliance_domain: "external".to_owned(),
+        baa: Baa::NotCovered,
+        redact: Vec::new(),
+        approval: approval.clone(),
+    }
+}
+
 /// Takes out what the reader faults, until nothing is left to fault.
 fn settle(document: &mut Document, left_out: &mut Vec<String>) -> Result<Catalog, InitError> {
     loop {
@@ -152,10 +161,10 @@ fn settle(document: &mut Document, left_out: &mut Vec<String>) -> Result<Catalog
             Ok(catalog) => return Ok(catalog),
             Err(errors) => errors,
         };
-        let before = (document.tools.len(), left_out.len());
+        let before = (count(document), left_out.len());
         let mut doomed = BTreeSet::new();
         for error in &errors {
-            match (&error.kind, tool_index(&error.place)) {
+            match (&error.kind, item_of(&error.place)) {
                 (
                     CatalogErrorKind::ForbiddenVariable(name) | CatalogErrorKind::Variable(name),
                     None,
@@ -163,21 +172,23 @@ fn settle(document: &mut Document, left_out: &mut Vec<String>) -> Result<Catalog
                     forget_variable(document, name);
                     left_out.push(format!("variable `{name}`: {}", error.kind));
                 }
-                (_, Some(index)) => {
-                    if doomed.insert(index) {
-                        left_out.push(format!("{}: {}", tool_name(document, index), error.kind));
+                (_, Some(item)) => {
+                    if doomed.insert(item) {
+                        left_out.push(format!("{}: {}", item_name(document, item), error.kind));
                     }
                 }
                 (_, None) => {}
             }
         }
-        let mut index = 0usize;
-        document.tools.retain(|_| {
-            let keep = !doomed.contains(&index);
-            index = index.saturating_add(1);
-            keep
-        });
-        if before == (document.tools.len(), left_out.len()) {
+        for kind in ItemKind::ALL {
+            let mut index = 0usize;
+            document.items_mut(kind).retain(|_| {
+                let keep = !doomed.contains(&(kind, index));
+                index = index.saturating_add(1);
+                keep
+            });
+        }
+        if before == (count(document), left_out.len()) {
             return match errors.into_iter().next() {
                 Some(error) => Err(InitError::Catalog(Box::new(error))),
                 None => Err(InitError::Nothing),
@@ -194,17 +205,13 @@ impl Draft {
         (author, now): (&str, Timestamp),
         policy: PolicyFile,
     ) -> Result<Assembled, InitError> {
+        let tools = || {
+            let tools = self.candidates.iter();
+            tools.filter(|candidate| candidate.kind == ItemKind::Tool)
+        };
         for name in reading {
-            if !self
-                .candidates
-                .iter()
-                .any(|candidate| candidate.name == *name)
-            {
-                let known: Vec<String> = self
-                    .candidates
-                    .iter()
-                    .map(|known| format!("`{}`", known.name))
-                    .collect();
+            if !tools().any(|tool| tool.name == *name) {
+                let known: Vec<String> = tools().map(|tool| format!("`{}`", tool.name)).collect();
                 return Err(InitError::ReadOnly {
                     name: name.clone(),
                     known: known.join(", "),
@@ -244,17 +251,19 @@ fn candidates(document: &Document, catalog: &Catalog) -> Vec<Candidate> {
             name: &approved.upstream_name,
         })
         .collect();
-    document
-        .tools
-        .iter()
-        .zip(catalog.tools())
-        .map(|(tool, approved)| {
-            let mut findings = scan_definition(&tool.definition);
-            findings.extend(scan_against(&tool.server, &tool.definition, &others));
+    let entries = ItemKind::ALL
+        .into_iter()
+        .flat_map(|kind| document.items(kind));
+    entries
+        .zip(catalog.all())
+        .map(|(entry, approved)| {
+            let mut findings = scan_definition(&entry.definition);
+            findings.extend(scan_against(&entry.server, &entry.definition, &others));
             Candidate {
+                kind: approved.kind,
                 name: approved.name.clone(),
-                server: tool.server.clone(),
-                hint: Hint::of(&tool.definition),
+                server: entry.server.clone(),
+                hint: Hint::of(&entry.definition),
                 findings,
             }
         })
@@ -289,26 +298,31 @@ fn first<E>(errors: Vec<E>, wrap: fn(Box<E>) -> InitError) -> InitError {
     first.map_or(InitError::Nothing, |error| wrap(Box::new(error)))
 }
 
-/// The index in `tools[3]…`.
-fn tool_index(place: &str) -> Option<usize> {
-    place
-        .strip_prefix("tools[")?
-        .split(']')
-        .next()?
-        .parse()
-        .ok()
+/// The kind and the index in `tools[3]…`, `prompts[0]…`.
+fn item_of(place: &str) -> Option<(ItemKind, usize)> {
+    let (member, rest) = place.split_once('[')?;
+    let kind = ItemKind::ALL
+        .into_iter()
+        .find(|kind| kind.member() == member)?;
+    let index = rest.split(']').next()?.parse().ok()?;
+    Some((kind, index))
 }
 
-fn tool_name(document: &Document, index: usize) -> String {
-    let tool = document.tools.get(index);
-    let name = tool
-        .and_then(|tool| tool.definition.get("name"))
+fn item_name(document: &Document, (kind, index): (ItemKind, usize)) -> String {
+    let entry = document.items(kind).get(index);
+    let name = entry
+        .and_then(|entry| entry.definition.get(kind.identity()))
         .and_then(Value::as_str);
-    let server = tool.map_or("", |tool| tool.server.as_str());
+    let server = entry.map_or("", |entry| entry.server.as_str());
     format!(
-        "tool `{}` of `{server}`",
+        "{kind} `{}` of `{server}`",
         name.unwrap_or_default().escape_debug()
     )
+}
+
+fn count(document: &Document) -> usize {
+    let counts = ItemKind::ALL.map(|kind| document.items(kind).len());
+    counts.into_iter().fold(0, usize::saturating_add)
 }
 
 fn forget_variable(document: &mut Document, name: &str) {

@@ -6,7 +6,7 @@ use cmcp_json::{Object, Value};
 use crate::render::pretty;
 
 /// The configuration.
-pub(crate) const CONFIG: &str = "\
+const CONFIG: &str = "\
 # Written by `cmcp init`. Every key: docs/configuration.md.
 attestation:
   # Evidence of hardware where there is some. Software evidence has to be asked for: CMCP_DEV_MODE=1
@@ -26,6 +26,22 @@ listen_addr: \"127.0.0.1:8443\"
 #     token_sha256: \"…\"
 #     attributes: {role: support, teams: [care]}
 ";
+
+/// The configuration, with the host names that were let resolve to private addresses.
+pub(crate) fn config(private_hosts: &[String]) -> String {
+    if private_hosts.is_empty() {
+        return CONFIG.to_owned();
+    }
+    // Letters, digits, `.`, `-` and `_`: nothing that would have to be escaped.
+    let quoted: Vec<String> = private_hosts
+        .iter()
+        .map(|host| format!("\"{host}\""))
+        .collect();
+    format!(
+        "{CONFIG}\nupstreams:\n  # These names may resolve to addresses of private networks.\n  allow_private_hosts: [{}]\n",
+        quoted.join(", ")
+    )
+}
 
 /// A policy file of a bundle.
 #[derive(Clone, Copy, Debug)]

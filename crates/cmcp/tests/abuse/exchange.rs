@@ -17,11 +17,11 @@ const FRESH: [&str; 4] = ["call_id", "audit_entry_hash", "latency_us", "session_
 
 /// What this gateway answers otherwise, by the name of the line, and why.
 const OTHERWISE: [(&str, u16, &str); 5] = [
-    // The version is this program's.
+    // The version is this program's, and lists that change and log messages are told.
     (
         "initialize",
         200,
-        r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"cmcp-runtime","version":"VERSION"}}}"#,
+        r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"logging":{}},"serverInfo":{"name":"cmcp-runtime","version":"VERSION"}}}"#,
     ),
     // Notifications are taken.
     ("notification", 202, ""),

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod audit;
+mod authorization;
 mod children;
 mod conversation;
 mod definitions;

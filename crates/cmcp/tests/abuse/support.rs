@@ -1,8 +1,14 @@
 //! The real binary as a gateway, and a server behind it that does as it is told.
+//!
+//! The paths are spelled out because other test binaries take this module in from their own place.
 
+#[path = "support/client.rs"]
 pub(crate) mod client;
+#[path = "support/gateway.rs"]
 pub(crate) mod gateway;
+#[path = "support/server.rs"]
 pub(crate) mod server;
+#[path = "support/setup.rs"]
 pub(crate) mod setup;
 
 use std::time::Duration;

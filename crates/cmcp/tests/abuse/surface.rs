@@ -1,5 +1,7 @@
 //! The routes beside MCP.
 
+use cmcp_evidence::Sha256Digest;
+
 use super::support::{ALICE, BOB, Setup, gateway::call, text};
 
 #[test]
@@ -27,7 +29,7 @@ fn the_two_probes_have_budgets_of_their_own_and_say_when_to_come_back() {
 }
 
 #[test]
-fn a_transport_session_of_somebody_else_is_not_found_and_counted() {
+fn f13_a_transport_session_of_somebody_else_is_not_found_counted_and_noted() {
     let (_server, setup) = Setup::usual();
     let gateway = setup.start();
     let session = gateway.initialize(ALICE);
@@ -53,7 +55,14 @@ fn a_transport_session_of_somebody_else_is_not_found_and_counted() {
         metrics.contains("cmcp_foreign_sessions_total 1"),
         "{metrics}"
     );
-    gateway.finish();
+    // It stands in the log of a session of whoever named it, as a digest.
+    let entries = gateway.finish();
+    let noted: Vec<_> = entries
+        .iter()
+        .filter(|entry| text(entry, "kind") == "foreign_session")
+        .map(|entry| text(entry, "named").to_owned())
+        .collect();
+    assert_eq!(noted, [Sha256Digest::of(session.as_bytes()).to_string()]);
 }
 
 #[test]
@@ -79,7 +88,7 @@ fn a_blocked_principal_gets_a_signed_receipt_with_every_refusal() {
     let receipt = data.get("receipt").unwrap();
     assert_eq!(text(receipt, "type"), "cmcp.kill-switch.refusal/v1");
     let digest = canonical_without(&claim, "signature", Form::Pyj).unwrap();
-    let digest = cmcp_evidence::Sha256Digest::of(&digest).to_string();
+    let digest = Sha256Digest::of(&digest).to_string();
     assert_eq!(text(receipt, "claim_digest"), digest);
     let signed = canonical_without(receipt, "signature", Form::Pyj).unwrap();
     let key = PublicKey::from_b64url(text(receipt, "gateway_key")).unwrap();

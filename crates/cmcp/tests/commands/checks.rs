@@ -1,4 +1,7 @@
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::support::{initialised, line, run};
 
@@ -92,7 +95,7 @@ fn policy_says_which_rule_decides_and_why() {
         checked.code == 0
             && checked
                 .out
-                .starts_with("✓ Policy valid: 1 policies for 4 tools\n"),
+                .starts_with("✓ Policy valid: 2 policies for 5 tools\n"),
         "{}{}",
         checked.out,
         checked.err
@@ -139,6 +142,97 @@ fn policy_says_which_rule_decides_and_why() {
     );
     let wrong = explain("list_orders", "{");
     assert_eq!(wrong.code, 2, "{}", wrong.err);
+}
+
+#[test]
+fn what_is_asked_about_fits_the_action() {
+    let folder = initialised();
+    let explain = |flags: &str| {
+        line(
+            folder.path(),
+            &format!("policy explain --config cmcp-config.yaml {flags}"),
+        )
+    };
+    for (flags, said) in [
+        (
+            "--server nobody",
+            "`--server` names `nobody`, which is not known",
+        ),
+        (
+            "--prompt nothing",
+            "`--prompt` names `nothing`, which is not known",
+        ),
+        (
+            "--resource nothing://at/all",
+            "`--resource` names `nothing://at/all`, which is not known",
+        ),
+        (
+            "--tool list_orders --action elicit",
+            "`--action` is `elicit`; write `call_tool`",
+        ),
+        ("--tool list_orders --prompt x", "cannot be used with"),
+        ("--action elicit", "required arguments were not provided"),
+    ] {
+        let ran = explain(flags);
+        assert_eq!(ran.code, 2, "{flags}: {}", ran.out);
+        assert!(ran.err.contains(said), "{flags}: {}", ran.err);
+    }
+}
+
+#[test]
+fn every_other_action_is_explained_too() {
+    let folder = initialised();
+    let explain = |flags: &str| {
+        line(
+            folder.path(),
+            &format!("policy explain --config cmcp-config.yaml {flags}"),
+        )
+    };
+    let catalog = catalog(folder.path());
+    let first = |kind: &str, name: &str| {
+        let item = &catalog.get(kind).unwrap().as_array().unwrap()[0];
+        let name = item.get("definition").unwrap().get(name).unwrap();
+        name.as_str().unwrap().to_owned()
+    };
+    let servers = catalog.get("servers").unwrap().as_object().unwrap();
+    let server = servers.keys().next().unwrap();
+    let (uri, template) = (
+        first("resources", "uri"),
+        first("resource_templates", "uriTemplate"),
+    );
+    let completion = r#"--action complete --arguments {"argument":"a","value":"b"}"#;
+    for permitted in [
+        format!("--server {server}"),
+        format!("--resource {uri}"),
+        format!("--resource {uri} --action subscribe"),
+        format!("--resource {template} {completion}"),
+        format!("--prompt {} {completion}", first("prompts", "name")),
+    ] {
+        let ran = explain(&permitted);
+        assert_eq!(ran.code, 0, "{permitted}: {}{}", ran.out, ran.err);
+        assert!(
+            ran.out
+                .starts_with("permit: permitted by `approved-resources-and-prompts`"),
+            "{permitted}: {}",
+            ran.out
+        );
+    }
+    let asked = explain(&format!(
+        "--server {server} --action elicit --elicit-mode url"
+    ));
+    assert_eq!(asked.code, 1, "{}", asked.err);
+    assert!(
+        asked
+            .out
+            .starts_with("deny: denied, because no policy permits it"),
+        "{}",
+        asked.out
+    );
+}
+
+fn catalog(folder: &Path) -> cmcp_json::Value {
+    let text = fs::read(folder.join("catalog.json")).unwrap();
+    cmcp_json::parse(&text, &cmcp_json::Limits::DOCUMENT).unwrap()
 }
 
 #[test]

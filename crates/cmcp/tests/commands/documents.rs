@@ -38,7 +38,7 @@ fn init_writes_what_start_accepts_and_overwrites_nothing() {
     assert!(
         forced
             .out
-            .contains("the starter policy permits nothing yet"),
+            .contains("the starter policy permits none of them yet"),
         "{}",
         forced.out
     );
@@ -108,6 +108,88 @@ fn the_catalog_is_shown_compared_and_pinned() {
     let pinned = line(folder.path(), "catalog pin --yes");
     assert_eq!(pinned.code, 0, "{}", pinned.err);
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    let against = line(folder.path(), "catalog diff --against older.json");
+    assert_eq!(against.code, 0, "{}", against.out);
+}
+
+#[test]
+fn resources_and_prompts_are_approved_shown_and_compared_as_what_they_are() {
+    let folder = initialised();
+    let shown = line(folder.path(), "catalog show");
+    let kinds: Vec<_> = shown
+        .out
+        .lines()
+        .filter(|line| {
+            ["shop://", "orders://", "refund_letter", "echo"]
+                .iter()
+                .any(|name| line.starts_with(name))
+        })
+        .map(|line| {
+            line.split("  ")
+                .map(str::trim)
+                .filter(|w| !w.is_empty())
+                .take(4)
+                .collect()
+        })
+        .collect::<Vec<Vec<_>>>();
+    assert_eq!(
+        kinds,
+        [
+            ["echo", "tool", "shop", "writes"],
+            ["shop://prices", "resource", "shop", "reads"],
+            ["orders://{id}", "resource template", "shop", "reads"],
+            ["refund_letter", "prompt", "shop", "reads"],
+        ],
+        "{}",
+        shown.out
+    );
+}
+
+#[test]
+fn a_prompt_that_nobody_approved_is_approved_by_name() {
+    let folder = initialised();
+    let path = folder.path().join("catalog.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(folder.path().join("older.json"), &text).unwrap();
+    let (before, prompts) = text.split_once("\"prompts\": [").unwrap();
+    let (_, after) = prompts.split_once("\n ]").unwrap();
+    let without = format!("{before}\"prompts\": [\n ]{after}");
+    fs::write(&path, without).unwrap();
+    let json = line(folder.path(), "--format json catalog diff");
+    assert_eq!(json.code, 1, "{}{}", json.out, json.err);
+    assert!(
+        json.out.contains(
+            r#""prompts":[{"prompt":"refund_letter","server":"shop","state":"not approved","places":[]}]"#
+        ),
+        "{}",
+        json.out
+    );
+    assert!(
+        json.out
+            .contains(r#"{"uri":"shop://prices","server":"shop","state":"same","places":[]}"#),
+        "{}",
+        json.out
+    );
+    let unnamed = line(folder.path(), "catalog pin --yes");
+    assert_eq!(
+        unnamed.out.lines().last(),
+        Some("nothing to approve"),
+        "what is new is approved by name: {}",
+        unnamed.out
+    );
+    let unknown = line(folder.path(), "catalog pin --yes --resource shop://nothing");
+    assert_eq!(
+        (unknown.code, unknown.err.as_str()),
+        (
+            2,
+            "error: `--resource` names `shop://nothing`, which is not known\n"
+        )
+    );
+    let pinned = line(
+        folder.path(),
+        "catalog pin --yes --approver zoe --prompt refund_letter",
+    );
+    assert_eq!(pinned.code, 0, "{}", pinned.err);
     let against = line(folder.path(), "catalog diff --against older.json");
     assert_eq!(against.code, 0, "{}", against.out);
 }

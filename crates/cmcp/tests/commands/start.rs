@@ -1,6 +1,6 @@
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Write},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -108,8 +108,81 @@ fn bridged(folder: &Path, url: &str) {
         answer.contains("\"id\":\"x\"") && answer.contains("O-5001"),
         "{answer}"
     );
+    either_era(&mut input, &mut lines);
+    // A subscription is open, and no reason to stay.
+    let meta = MODERN;
+    writeln!(
+        input,
+        r#"{{"jsonrpc":"2.0","id":6,"method":"subscriptions/listen","params":{{"notifications":{{"toolsListChanged":true}},{meta}}}}}"#
+    )
+    .unwrap();
+    let answer = lines.next().unwrap().unwrap();
+    assert!(
+        answer.contains("notifications/subscriptions/acknowledged"),
+        "{answer}"
+    );
     drop(input);
     assert!(bridge.wait().unwrap().success());
+}
+
+/// The other things that a server offers, in either era, on the same pipes.
+fn either_era(input: &mut impl Write, lines: &mut impl Iterator<Item = io::Result<String>>) {
+    let meta = MODERN;
+    let prompt = r#""name":"refund_letter","arguments":{"order_id":"O-5001"}"#;
+    for (id, method, params, expected) in [
+        (
+            2,
+            "resources/read",
+            r#""uri":"shop://prices""#.to_owned(),
+            "Desk lamp",
+        ),
+        (
+            3,
+            "resources/read",
+            format!(r#""uri":"orders://O-5003",{meta}"#),
+            "Office chair",
+        ),
+        (4, "prompts/get", prompt.to_owned(), "O-5001"),
+        (
+            5,
+            "prompts/get",
+            format!("{prompt},{meta}"),
+            "\"resultType\":\"complete\"",
+        ),
+    ] {
+        writeln!(
+            input,
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}}}}}"#
+        )
+        .unwrap();
+        let answer = lines.next().unwrap().unwrap();
+        assert!(
+            answer.contains(&format!("\"id\":{id}")) && answer.contains(expected),
+            "{answer}"
+        );
+    }
+}
+
+const MODERN: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+
+#[test]
+fn a_bridge_ends_on_a_signal_though_its_input_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = "http://127.0.0.1:9/mcp";
+    let mut bridge = command(folder.path(), &["client-bridge", "--gateway-url", url], &[])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = bridge.stdin.take().unwrap();
+    writeln!(input, r#"{{"jsonrpc":"2.0","id":1,"method":"ping"}}"#).unwrap();
+    let mut lines = BufReader::new(bridge.stdout.take().unwrap()).lines();
+    let answer = lines.next().unwrap().unwrap();
+    assert!(answer.contains("-31010"), "{answer}");
+    let signal = Command::new("kill").arg(bridge.id().to_string()).status();
+    assert!(signal.unwrap().success());
+    assert!(bridge.wait().unwrap().success());
+    drop(input);
 }
 
 #[test]

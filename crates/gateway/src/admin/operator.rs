@@ -19,6 +19,7 @@ use crate::{
     edge::{self, Fault, Operator},
     keeper::CloseError,
     killswitch::Stop,
+    oauth::Oauth,
     startup::Gateway,
 };
 
@@ -170,12 +171,15 @@ impl Order {
                 gateway.principals.as_slice(),
                 gateway.settings.listen.is_shared(),
             ) {
+                _ if gateway.settings.oauth.is_some() => return Err(missing("agent_id")),
                 ([], _) => gateway.anonymous.name.clone(),
                 ([only], false) => only.name.clone(),
                 ([_], true) | ([_, _, ..], _) => return Err(missing("agent_id")),
             },
         };
+        let by_token = |oauth: &Arc<Oauth>| oauth.names(&agent);
         let known = agent == gateway.anonymous.name
+            || gateway.settings.oauth.as_ref().is_some_and(by_token)
             || gateway
                 .principals
                 .iter()

@@ -76,6 +76,11 @@ pub(crate) async fn metrics(State(gateway): State<Arc<Gateway>>, asker: Asker) -
             let text = gateway.telemetry.render(Gauges {
                 open_sessions: gateway.sessions.count(),
                 audit_log_failed: u64::from(gateway.ledger.failure().is_some()),
+                calls: gateway.limits.load(),
+                parked: gateway.parking.len(),
+                request_bytes: gateway.limits.bytes(),
+                listeners: gateway.hub.len(),
+                tasks: gateway.tasks.len(),
             });
             let mut response = text.into_response();
             let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

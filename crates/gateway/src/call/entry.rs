@@ -1,5 +1,7 @@
 //! A call's entries in the log: the declarations it rests on, its intent, its outcome.
 
+mod exchange;
+
 use cmcp_evidence::Timestamp;
 use cmcp_policy::mode::Mode;
 use cmcp_record::{
@@ -10,11 +12,19 @@ use cmcp_record::{
     verdict::Verdict,
 };
 
+pub(super) use exchange::{Told, exchange};
+
 use super::{Call, Cleared, Story, story::Reached};
-use crate::{refusal::Refusal, sessions::Session, upstream::Offered};
+use crate::{
+    keeper::audited,
+    refusal::Refusal,
+    sessions::Session,
+    upstream::{Checked, item_kind},
+};
 
 /// The listing that a comparison rests on; none when the server was never observed.
-pub(super) fn declarations(story: &Story, offered: &Offered, now: Timestamp) -> Option<Kind> {
+pub(super) fn declarations(story: &Story, checked: &Checked, now: Timestamp) -> Option<Kind> {
+    let offered = &checked.offered;
     let pages = offered.pages.iter().cloned();
     let completeness = if offered.complete {
         Completeness::Complete
@@ -23,9 +33,11 @@ pub(super) fn declarations(story: &Story, offered: &Offered, now: Timestamp) -> 
     };
     let server = story.known.server.clone()?;
     let read = (completeness, ChangeNotice::None);
-    Some(Kind::Declarations(Declarations::new(
-        server, pages, read, now,
-    )))
+    let (_, kind) = checked.listing;
+    Some(Kind::Declarations(Declarations {
+        item: audited(item_kind(kind)),
+        ..Declarations::new(server, pages, read, now)
+    }))
 }
 
 pub(super) fn intent(story: &Story) -> Kind {
@@ -74,7 +86,11 @@ pub(super) fn outcome(
 fn code(outcome: &Result<Cleared, Refusal>, story: &Story) -> Option<&'static str> {
     match outcome {
         Ok(Cleared::Error { .. }) => Some("upstream_tool_error"),
-        Ok(Cleared::Result { .. }) if story.waived.is_some() => Some("policy_deny"),
+        Ok(Cleared::Result { .. } | Cleared::Asked { .. }) if story.waived.is_some() => {
+            Some("policy_deny")
+        }
+        Ok(Cleared::Asked { .. }) => Some("input_required"),
+        Ok(Cleared::Task(_)) => Some("task"),
         Ok(Cleared::Result { .. }) => None,
         Err(refusal) => Some(refusal.code().as_str()),
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use cmcp_evidence::Sha256Digest;
 use cmcp_json::Form;
-use cmcp_mcp::upstream::{EvidenceClass, Observed, ToolReply};
-use cmcp_policy::{Compat, catalog::Approved, inspect::Inspected, path::JsonPath};
+use cmcp_mcp::upstream::{EvidenceClass, Observed, Reply};
+use cmcp_policy::{Compat, catalog::Approved, decide::Action, inspect::Inspected, path::JsonPath};
 use cmcp_record::audit::{self, RpcId, Server, Text, Texts, commit};
 
 use super::{Call, Cleared, guard::Judged};
@@ -58,18 +58,20 @@ impl Story {
                 .map(|b| Sha256Digest::of(&b)),
         };
         let known = audit::Call {
+            action: word(call.wanted.action),
             attempt: Text::new(&random.attempt),
             call_id: Text::new(&random.call_id),
             declaration: None,
+            parent: None,
             policies: Texts::default(),
             policy: call.rules.bundle.hash,
-            protocol: Text::new(call.protocol),
+            protocol: Text::new(call.protocol()),
             request: commit(&random.request_salt, &call.sent()),
-            retry_of: None,
-            rpc_id: RpcId::new(&call.rpc_id.to_value()),
+            retry_of: call.retry_of.as_deref().map(Text::new),
+            rpc_id: RpcId::new(&call.client.rpc_id().to_value()),
             sensitivity_before: Text::new(session.view().max_sensitivity.name()),
             server: None,
-            tool: Text::new(&call.tool),
+            tool: Text::new(&call.wanted.target),
         };
         Self {
             known,
@@ -98,29 +100,16 @@ impl Story {
     }
 
     pub(super) fn salts(&self) -> Salts {
-        let mut salts = [0u8; 64];
-        let both = self
-            .random
-            .request_salt
-            .iter()
-            .chain(&self.random.response_salt);
-        for (to, from) in salts.iter_mut().zip(both) {
-            *to = *from;
-        }
-        salts
+        self.random.salts()
     }
 
-    /// The tool is in the catalog.
+    /// The item is in the catalog.
     pub(super) fn names(&mut self, tool: &Approved, server: &str, observed: Option<Observed>) {
         self.read_only = tool.read_only();
         self.known.declaration = Some(tool.digest);
         self.compliance_domain = Text::new(&tool.compliance_domain);
         self.data_class = Text::new(tool.sensitivity.name());
-        self.known.server = observed.map(|observed| Server {
-            endpoint: Text::new(&observed.endpoint),
-            evidence_class: class(observed.evidence),
-            name: Text::new(server),
-        });
+        self.known.server = observed.map(|observed| self::server(server, &observed));
     }
 
     /// Policy permitted the call, or the mode lets its denial pass.
@@ -147,15 +136,15 @@ impl Story {
     }
 
     /// The upstream answered; the log commits to what came, before anything is taken out of it.
-    pub(super) fn respond(&mut self, reply: &ToolReply) {
-        let (bytes, text) = match reply {
-            ToolReply::Result { bytes, value } => (bytes, response_text(value)),
-            ToolReply::Error { bytes, message, .. } => (bytes, message.clone()),
-        };
+    pub(super) fn respond(&mut self, reply: &Reply) {
+        let (Reply::Result { bytes, .. } | Reply::Error { bytes, .. }) = reply;
         self.response = Some(commit(&self.random.response_salt, bytes));
         self.response_plain = match self.compat {
             Compat::Off => None,
-            Compat::V07 => Some(Sha256Digest::of(text.as_bytes())),
+            Compat::V07 => Some(match reply {
+                Reply::Result { value, .. } => Sha256Digest::of(response_text(value).as_bytes()),
+                Reply::Error { message, .. } => Sha256Digest::of(message.as_bytes()),
+            }),
         };
     }
 
@@ -192,7 +181,8 @@ impl Cleared {
     /// Bytes of the response, as policy sees them.
     pub(super) fn size(&self) -> u64 {
         match self {
-            Self::Error { bytes } | Self::Result { bytes, .. } => {
+            Self::Task(_) => 0,
+            Self::Error { bytes } | Self::Result { bytes, .. } | Self::Asked { bytes } => {
                 u64::try_from(bytes.len()).unwrap_or(u64::MAX)
             }
         }
@@ -202,6 +192,30 @@ impl Cleared {
 /// 0.7.1's response text: the text parts joined by line ends.
 fn response_text(value: &cmcp_json::Value) -> String {
     crate::reply::joined_text(value)
+}
+
+/// A server, as the log tells of it.
+pub(super) fn server(name: &str, observed: &Observed) -> Server {
+    Server {
+        endpoint: Text::new(&observed.endpoint),
+        evidence_class: class(observed.evidence),
+        name: Text::new(name),
+    }
+}
+
+/// The log's word for what is done; a call of a tool has none.
+pub(super) fn word(action: Action) -> Option<audit::Action> {
+    match action {
+        Action::CallTool => None,
+        Action::Complete => Some(audit::Action::Complete),
+        Action::Elicit => Some(audit::Action::Elicit),
+        Action::GetPrompt => Some(audit::Action::GetPrompt),
+        Action::ListResources => Some(audit::Action::ListResources),
+        Action::ListRoots => Some(audit::Action::ListRoots),
+        Action::ReadResource => Some(audit::Action::ReadResource),
+        Action::Sample => Some(audit::Action::Sample),
+        Action::Subscribe => Some(audit::Action::Subscribe),
+    }
 }
 
 fn class(observed: EvidenceClass) -> audit::EvidenceClass {

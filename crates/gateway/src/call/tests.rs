@@ -1,15 +1,10 @@
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use cmcp_json::Value;
-use cmcp_mcp::upstream::{
-    EvidenceClass, Listing, Observed, Page, Server, ToolCall, ToolReply, UpstreamError,
-};
-use futures_util::future::{BoxFuture, FutureExt};
-
+use cmcp_mcp::upstream::Ask;
 use http::StatusCode;
 
-use crate::testing::{ALICE, World, definition};
+use crate::testing::{ALICE, Plain, PlainServer, World, definition};
 
 /// Panics where it is told to.
 #[derive(Default)]
@@ -22,61 +17,27 @@ impl Panics {
     }
 }
 
-impl Server for Panics {
-    fn list(&self) -> BoxFuture<'_, Result<Listing, UpstreamError>> {
-        async {
-            self.at("list");
-            let bytes = Bytes::from_static(b"{}");
-            Ok(Listing {
-                pages: vec![Page {
-                    cursor: None,
-                    bytes,
-                }],
-                tools: vec![definition("echo")],
-                complete: true,
-                generation: self.generation(),
-            })
-        }
-        .boxed()
+impl Plain for Panics {
+    fn tools(&self) -> Vec<Value> {
+        self.at("list");
+        vec![definition("echo")]
     }
 
-    fn call(&self, _: ToolCall) -> BoxFuture<'_, Result<ToolReply, UpstreamError>> {
-        async {
-            self.at("call");
-            let bytes = Bytes::from_static(br#"{"content":[]}"#);
-            let value = cmcp_json::parse(&bytes, &cmcp_json::Limits::RESPONSE).unwrap();
-            Ok(ToolReply::Result { bytes, value })
-        }
-        .boxed()
+    fn answer(&self, _: &Ask) -> &'static [u8] {
+        self.at("call");
+        br#"{"content":[]}"#
     }
 
     fn generation(&self) -> u64 {
         self.at("generation");
         1
     }
-
-    fn observed(&self) -> Observed {
-        Observed {
-            endpoint: "panics".to_owned(),
-            evidence: EvidenceClass::HashOnly,
-            version: None,
-            files: Vec::new(),
-            confinement: None,
-            downgrades: 0,
-            dropped: 0,
-            refused: 0,
-        }
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        async {}.boxed()
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn m09_a_panic_in_any_step_ends_that_call_alone_and_as_a_fault_of_record() {
     let server = Arc::new(Panics::default());
-    let world = World::before(server.clone()).await;
+    let world = World::before(PlainServer::new(&server)).await;
     let steps = ["list", "generation", "call"];
     for step in steps {
         *server.0.lock().unwrap() = step;

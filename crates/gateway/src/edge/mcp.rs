@@ -1,35 +1,32 @@
-//! `POST /mcp`: from bytes to a call and back.
+//! The MCP endpoint over HTTP: from bytes to a request and back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use axum::{body::Body, extract::State, response::Response};
-use bytes::Bytes;
-use cmcp_json::{Limits, Value};
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use cmcp_json::Limits;
 use cmcp_mcp::{
     error::Code,
-    headers::{SESSION_ID, check_params},
+    headers::SESSION_ID,
     jsonrpc,
-    legacy::Lookup,
+    legacy::{Lookup, Opening},
     method::Method,
     server::{
-        Identity,
+        Handshake, Heard, Incoming, Last, Rejection, Request, Session, StreamBody,
         body::{self, BodyError},
-        call::{CallParams, Caps},
-        http::{self as wire, Incoming, Rejection, Request},
-        modern_list,
+        http as wire,
     },
+    sse,
     version::Version,
 };
-use cmcp_policy::Compat;
-use http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode};
+use cmcp_policy::{Compat, engine::Principal};
+use http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, header};
 
 use super::{Caller, Fault};
-use crate::{
-    call::{self, BODY_DEADLINE, Call, Cancel},
-    reply::{self, CallHeaders, Dialect, Reply},
-    startup::Gateway,
-    transport::OpenError,
-};
+use crate::{call::BODY_DEADLINE, front::Begun, startup::Gateway, transport::OpenError};
 
 /// One message of MCP.
 pub(super) async fn post(
@@ -42,31 +39,146 @@ pub(super) async fn post(
     if let Err(rejection) = wire::check_target(&parts.uri) {
         return gateway.reject(rejection);
     }
+    let (body, weight) = gateway.limits.weigh(&principal.name, body);
     let body = match tokio::time::timeout(BODY_DEADLINE, body::read(body, limits.bytes)).await {
-        Ok(Ok(body)) => body,
+        Ok(Ok(body)) => weight.over(body),
         Ok(Err(BodyError::TooLarge { .. })) => {
             return gateway.reject(wire::too_large(&parts.headers));
         }
+        Ok(Err(BodyError::Broken)) if weight.is_refused() => return busy(),
         Ok(Err(BodyError::Broken)) | Err(_) => {
             return Fault::BodyIncomplete.response("the request body did not arrive");
         }
     };
-    let own = |id: &str| gateway.transport_session(id, &principal.name);
+    let own = |id: &str| gateway.transport_session(id, &principal);
     let incoming = match wire::receive(&parts.headers, &body, &own, &limits) {
         Ok(incoming) => incoming,
         Err(rejection) => return gateway.reject(rejection),
     };
-    match incoming {
-        Incoming::Request(request) => gateway
-            .serve(principal, &parts.headers, request)
-            .await
-            .unwrap_or_else(|r| gateway.reject(r)),
-        Incoming::Notification(_) | Incoming::Response(_) => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::ACCEPTED;
-            response
-        }
+    gateway
+        .take(&principal, incoming, Some(&parts.headers))
+        .await
+}
+
+/// The stream of what belongs to no request, or one that broke off and is read on.
+pub(super) async fn get(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(principal): Caller,
+    request: HttpRequest<Body>,
+) -> Response {
+    if let Err(rejection) = wire::check_target(request.uri()) {
+        return gateway.reject(rejection);
     }
+    let own = |id: &str| gateway.transport_session(id, &principal);
+    match wire::receive_get(request.headers(), &own) {
+        Ok(wire::Get {
+            session,
+            last_event_id: None,
+        }) => stream(session.standalone(KEEP_ALIVE)),
+        Ok(wire::Get {
+            session,
+            last_event_id: Some(id),
+        }) => match session.resume(&id, KEEP_ALIVE) {
+            Some(body) => stream(body),
+            // Whoever waits for the rest of a stream must not wait for it on another.
+            None => Fault::EventGone.response("nothing is kept from behind that event"),
+        },
+        Err(rejection) => gateway.reject(rejection),
+    }
+}
+
+/// The end of a session.
+pub(super) async fn delete(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(principal): Caller,
+    request: HttpRequest<Body>,
+) -> Response {
+    if let Err(rejection) = wire::check_target(request.uri()) {
+        return gateway.reject(rejection);
+    }
+    let own = |id: &str| gateway.transport_session(id, &principal);
+    match wire::receive_delete(request.headers(), &own) {
+        Ok(session) => {
+            if let Some(id) = session.id() {
+                gateway.transport.end(id.as_str(), &principal.name);
+            }
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(rejection) => gateway.reject(rejection),
+    }
+}
+
+/// The stream of the pair of 2024-11-05.
+pub(super) async fn pair_stream(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(principal): Caller,
+) -> Response {
+    let session = match gateway.transport.open(&principal.name, Opening::Pair) {
+        Ok(session) => session,
+        Err(OpenError::Full(error)) => {
+            return Fault::RateLimited.response(&error.to_string());
+        }
+        Err(OpenError::Fault(_)) => return Fault::Internal.response("Internal error"),
+    };
+    gateway.attach(&session, &principal);
+    let id = session.id().map_or("", |id| id.as_str());
+    let endpoint = format!("/messages/?sessionId={id}");
+    match session.pair_stream(&endpoint, KEEP_ALIVE) {
+        Some(body) => stream(body),
+        None => Fault::Internal.response("Internal error"),
+    }
+}
+
+/// What is posted beside the stream of a pair, and answered on it.
+pub(super) async fn pair_post(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(principal): Caller,
+    request: HttpRequest<Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let limits = gateway.limits();
+    let (body, weight) = gateway.limits.weigh(&principal.name, body);
+    let Ok(Ok(body)) = tokio::time::timeout(BODY_DEADLINE, body::read(body, limits.bytes)).await
+    else {
+        if weight.is_refused() {
+            return busy();
+        }
+        return Fault::BodyIncomplete.response("the request body did not arrive, or is too large");
+    };
+    let own = |id: &str| gateway.transport_session(id, &principal);
+    let body = weight.over(body);
+    match wire::receive_pair(&parts.headers, &parts.uri, &body, &own, &limits) {
+        Ok(incoming) => gateway.take(&principal, incoming, None).await,
+        Err(rejection) => gateway.reject(rejection),
+    }
+}
+
+/// Too much of requests is held already.
+fn busy() -> Response {
+    let mut response = Fault::GatewayBusy.response("too much is in flight; try again later");
+    let soon = HeaderValue::from_static("1");
+    response.headers_mut().insert(header::RETRY_AFTER, soon);
+    response
+}
+
+/// Whether a client names event streams before anything else: then it gets one, even for an answer
+/// that is complete.
+fn events_first(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).map(HeaderValue::as_bytes);
+    accepted.is_some_and(|accepted| accepted.starts_with(b"text/event-stream"))
+}
+
+fn one_event(message: &[u8]) -> Response {
+    let mut response = (StatusCode::OK, sse::encode("message", None, message)).into_response();
+    let headers = response.headers_mut();
+    let value = HeaderValue::from_static;
+    headers.insert(header::CONTENT_TYPE, value("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, value("no-cache"));
+    response
+}
+
+fn stream(body: StreamBody) -> Response {
+    body.into_response().map(Body::new)
 }
 
 /// `GET /tools/list`: the list, for clients that never speak JSON-RPC.
@@ -74,185 +186,155 @@ pub(super) async fn tools_list(
     State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
 ) -> Response {
-    let body = jsonrpc::result(jsonrpc::ReplyTo::Null, &gateway.list(&principal));
+    let body = jsonrpc::result(jsonrpc::ReplyTo::Null, &gateway.tools(&principal));
     super::bytes(StatusCode::OK, body)
 }
 
 impl Gateway {
-    fn limits(&self) -> Limits {
+    /// Acts on a message, and answers over HTTP.
+    async fn take(
+        self: &Arc<Self>,
+        principal: &Arc<Principal>,
+        incoming: Incoming,
+        headers: Option<&HeaderMap>,
+    ) -> Response {
+        match incoming {
+            Incoming::Request(request) => self
+                .answer_request(principal, request, headers)
+                .await
+                .unwrap_or_else(|rejection| self.reject(rejection)),
+            Incoming::Notification(notification) => {
+                match notification.hear() {
+                    Heard::Dropped => self.telemetry.dropped_message(),
+                    Heard::Done | Heard::Initialized => {}
+                    Heard::RootsChanged => self.roots_changed(&principal.name).await,
+                }
+                StatusCode::ACCEPTED.into_response()
+            }
+            Incoming::Response(response) => {
+                if !response.deliver() {
+                    self.telemetry.dropped_message();
+                }
+                StatusCode::ACCEPTED.into_response()
+            }
+        }
+    }
+
+    async fn answer_request(
+        self: &Arc<Self>,
+        principal: &Arc<Principal>,
+        request: Request,
+        headers: Option<&HeaderMap>,
+    ) -> Result<Response, Rejection> {
+        let on_pair = request.dialect.session().is_some_and(Session::is_pair);
+        let begun = match (request.method, on_pair) {
+            (Method::Initialize, false) => return self.initialize(principal, &request),
+            // Its session has taken down what was agreed.
+            (Method::Initialize, true) => {
+                let version = request
+                    .dialect
+                    .session()
+                    .map_or(Version::V2024_11_05, Session::version);
+                let capabilities = self.capabilities(version);
+                Ok(Begun::Known(
+                    self.identity().initialize_result(version, &capabilities),
+                ))
+            }
+            (_, true | false) => self.begin(principal, &request, headers).await,
+        };
+        let ended = match begun {
+            Ok(Begun::Known(result)) => Last::ok(jsonrpc::result(&request.id, &result)),
+            Ok(Begun::Ended(last)) => last,
+            Err(rejection) if on_pair => rejection.into(),
+            Err(rejection) => return Err(rejection),
+            Ok(Begun::Rest(rest)) => {
+                let (port, feed) = request.open()?;
+                self.run_rest(rest, &request, port);
+                return Ok(feed
+                    .into_response(KEEP_ALIVE, PATIENCE)
+                    .await
+                    .map(Body::new));
+            }
+        };
+        // A pair has no other way than its stream.
+        if on_pair {
+            let (port, feed) = request.open()?;
+            port.finish(ended);
+            return Ok(feed
+                .into_response(KEEP_ALIVE, PATIENCE)
+                .await
+                .map(Body::new));
+        }
+        let mut response = if ended.status == StatusCode::OK && headers.is_some_and(events_first) {
+            one_event(&ended.body)
+        } else {
+            super::bytes(ended.status, ended.body)
+        };
+        response.headers_mut().extend(ended.headers);
+        Ok(response)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
         match self.settings.compat {
             Compat::Off => Limits::REQUEST,
             Compat::V07 => Limits::COMPAT,
         }
     }
 
-    /// The revision of a transport session that is this principal's own.
-    fn transport_session(&self, id: &str, principal: &str) -> Option<Version> {
-        match self.transport.look_up(id, principal) {
-            Lookup::Own(version) => Some(version),
+    /// A transport session that is this principal's own.
+    pub(super) fn transport_session(
+        self: &Arc<Self>,
+        id: &str,
+        principal: &Arc<Principal>,
+    ) -> Option<Session> {
+        match self.transport.look_up(id, &principal.name) {
+            Lookup::Own(session) => Some(session),
             Lookup::Foreign => {
                 self.telemetry.foreign_session();
-                tracing::warn!(%principal, "somebody else's transport session was named");
+                tracing::warn!(principal = %principal.name, "somebody else's transport session was named");
+                self.note_foreign(principal, id);
                 None
             }
             Lookup::Unknown => None,
         }
     }
 
-    fn reject(&self, rejection: Rejection) -> Response {
+    pub(super) fn reject(&self, rejection: Rejection) -> Response {
         self.telemetry.refused_request();
-        super::bytes(rejection.status, rejection.body)
+        rejection.into_response().map(Body::new)
     }
 
-    async fn serve(
-        self: &Arc<Self>,
-        principal: Arc<cmcp_policy::engine::Principal>,
-        headers: &HeaderMap,
-        request: Request,
+    fn initialize(
+        &self,
+        principal: &Arc<Principal>,
+        request: &Request,
     ) -> Result<Response, Rejection> {
-        match request.method {
-            Method::Initialize => self.initialize(&principal.name, &request),
-            Method::ServerDiscover => Ok(answer(&request, &identity().discover_result())),
-            Method::Ping => Ok(answer(&request, b"{}")),
-            Method::ToolsList => {
-                let list = self.list(&principal);
-                Ok(match Dialect::from(&request.dialect) {
-                    Dialect::Compat | Dialect::Legacy => answer(&request, &list),
-                    Dialect::Modern => answer(&request, &modern_list(&list, &Value::Null)),
-                })
-            }
-            Method::ToolsCall => self.tools_call(principal, headers, request).await,
-        }
-    }
-
-    fn initialize(&self, principal: &str, request: &Request) -> Result<Response, Rejection> {
-        let asked = request
-            .params
-            .get("protocolVersion")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let version = Version::negotiate(asked);
-        let id = self
+        let handshake = Handshake::read(&request.params);
+        let version = handshake.version;
+        let session = self
             .transport
-            .open(principal, version)
+            .open(&principal.name, Opening::Http(handshake))
             .map_err(|error| match error {
                 OpenError::Full(_) => request.reject(Code::RateLimited, &error.to_string(), None),
                 OpenError::Fault(_) => request.reject(Code::Internal, "Internal error", None),
             })?;
-        let mut response = answer(request, &identity().initialize_result(version));
-        if let Ok(id) = HeaderValue::from_str(&id) {
+        self.attach(&session, principal);
+        let result = self
+            .identity()
+            .initialize_result(version, &self.capabilities(version));
+        let body = jsonrpc::result(&request.id, &result);
+        let mut response = super::bytes(StatusCode::OK, body);
+        if let Some(id) = session
+            .id()
+            .and_then(|id| HeaderValue::from_str(id.as_str()).ok())
+        {
             response.headers_mut().insert(SESSION_ID, id);
         }
         Ok(response)
     }
-
-    /// The approved definitions of the tools this principal may call, in the catalog's order.
-    fn list(&self, principal: &cmcp_policy::engine::Principal) -> Bytes {
-        let (rules, mode) = (self.rules(), self.settings.mode);
-        let mut list = b"{\"tools\":[".to_vec();
-        for (index, listing) in rules
-            .listings(principal, mode, self.clock.now())
-            .enumerate()
-        {
-            if index > 0 {
-                list.push(b',');
-            }
-            list.extend_from_slice(listing);
-        }
-        list.extend_from_slice(b"]}");
-        list.into()
-    }
-
-    async fn tools_call(
-        self: &Arc<Self>,
-        principal: Arc<cmcp_policy::engine::Principal>,
-        headers: &HeaderMap,
-        request: Request,
-    ) -> Result<Response, Rejection> {
-        let caps = match self.settings.compat {
-            Compat::Off => Caps::Standard,
-            Compat::V07 => Caps::V07,
-        };
-        let mut params =
-            CallParams::read(&request.params, caps).map_err(|e| request.reject_params(e))?;
-        if self.settings.compat == Compat::V07 {
-            params.name = params.name.to_ascii_lowercase();
-        }
-        let dialect = Dialect::from(&request.dialect);
-        let rules = self.rules();
-        if dialect == Dialect::Modern
-            && let Some(mirrored) = rules.mirrored(&principal, self.settings.mode, &params.name)
-        {
-            check_params(headers, mirrored, &params.arguments)
-                .map_err(|e| request.reject_headers(&e))?;
-        }
-        let call = Call::new(principal, rules, &request, params);
-        let (waiting, cancel) = match dialect {
-            Dialect::Modern => {
-                let (waiting, cancel) = call::pair();
-                (Some(waiting), cancel)
-            }
-            Dialect::Compat | Dialect::Legacy => (None, Cancel::never()),
-        };
-        let gateway = Arc::clone(self);
-        let task = tokio::spawn(async move {
-            let answered = gateway.answer(&call, cancel).await;
-            reply::reply(&gateway.settings, dialect, &call, answered)
-        });
-        let reply = task
-            .await
-            .map_err(|_| request.reject(Code::Internal, "Internal error", None))?;
-        drop(waiting);
-        Ok(call_response(reply))
-    }
 }
 
-fn answer(request: &Request, result: &[u8]) -> Response {
-    super::bytes(StatusCode::OK, jsonrpc::result(&request.id, result))
-}
-
-fn call_response(reply: Reply) -> Response {
-    let Reply { status, body, call } = reply;
-    let mut response = super::bytes(status, body);
-    let CallHeaders {
-        call_id,
-        session_id,
-        entry_hash,
-    } = call;
-    let values = [
-        (CALL_ID, Some(call_id)),
-        (GOVERNANCE_SESSION, session_id),
-        (ENTRY_HASH, entry_hash),
-    ];
-    for (name, value) in values {
-        if let Some(value) = value.and_then(|v| HeaderValue::from_str(&v).ok()) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
-}
-
-fn identity() -> Identity {
-    Identity {
-        name: "cmcp-runtime".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        instructions: None,
-    }
-}
-
-impl From<&wire::Dialect> for Dialect {
-    fn from(dialect: &wire::Dialect) -> Self {
-        match dialect {
-            wire::Dialect::Compat => Self::Compat,
-            wire::Dialect::Legacy { .. } => Self::Legacy,
-            wire::Dialect::Modern { .. } => Self::Modern,
-        }
-    }
-}
-
-/// The call's id, as in log and records.
-const CALL_ID: HeaderName = HeaderName::from_static("cmcp-call-id");
-/// The governance session it belongs to.
-const GOVERNANCE_SESSION: HeaderName = HeaderName::from_static("cmcp-session-id");
-/// Hash of its own entry in the exported log.
-const ENTRY_HASH: HeaderName = HeaderName::from_static("cmcp-entry-hash");
+/// A silent stream carries a comment this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// After this long without an answer a stream is opened for it.
+const PATIENCE: Duration = Duration::from_millis(500);

@@ -5,11 +5,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use cmcp_evidence::{Sha256Digest, Timestamp};
-use cmcp_policy::catalog::Approved;
+use cmcp_policy::{
+    catalog::{Approved, ItemKind},
+    engine::Principal,
+};
 use cmcp_record::{
     audit::{
         AttestationRefresh, AttestationStale, BreakGlass, CatalogDrift, Count, Drifted,
-        Exception as Happened, Kind, PolicyLoad, SuspiciousSequence, Text, Texts,
+        Exception as Happened, ForeignSession, Kind, PolicyLoad, SuspiciousSequence, Text, Texts,
     },
     claim::CatalogException,
 };
@@ -207,6 +210,7 @@ impl Gateway {
         let entry = || {
             let tool = Drifted {
                 approved: drift.approved,
+                item: audited(drift.kind),
                 offered: drift.offered,
                 tool: Text::new(&drift.tool),
             };
@@ -258,6 +262,25 @@ impl Gateway {
         if let Err(error) = self.note(session, Kind::SuspiciousSequence(entry)).await {
             tracing::warn!(session = %session.id, %error, "a suspicious sequence was not noted");
         }
+    }
+
+    /// The principal named another one's transport session: an entry in a session of its own.
+    pub(crate) fn note_foreign(self: &Arc<Self>, principal: &Arc<Principal>, id: &str) {
+        let named = Sha256Digest::of(id.as_bytes());
+        let Ok(stay) = self.stay(principal, None, None) else {
+            return;
+        };
+        let gateway = Arc::clone(self);
+        tokio::spawn(async move {
+            let entry = Kind::ForeignSession(ForeignSession { named });
+            let noted = match gateway.begun(&stay.0).await {
+                Ok(()) => gateway.note(&stay.0, entry).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = noted {
+                tracing::warn!(session = %stay.0.id, %error, "the naming of a foreign session was not noted");
+            }
+        });
     }
 
     /// Appends an entry that no call waits for; nothing once the log has ended.
@@ -338,3 +361,14 @@ fn used(exception: &Exception, happened: Happened) -> BreakGlass {
 
 /// Logs that are told at once; the queue to the log is for calls.
 const AT_ONCE: usize = 64;
+
+/// The log's word for what an item is; a tool has none.
+pub(crate) fn audited(kind: ItemKind) -> Option<cmcp_record::audit::Item> {
+    use cmcp_record::audit::Item;
+    match kind {
+        ItemKind::Tool => None,
+        ItemKind::Prompt => Some(Item::Prompt),
+        ItemKind::Resource => Some(Item::Resource),
+        ItemKind::ResourceTemplate => Some(Item::ResourceTemplate),
+    }
+}

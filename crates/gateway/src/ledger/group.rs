@@ -1,4 +1,4 @@
-//! When to commit: what arrives while a sync runs shares the next one.
+//! When to commit, and when to sync: what arrives before the next sync may begin shares it.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError},
@@ -17,8 +17,9 @@ pub(super) struct Batch {
 #[derive(Debug)]
 pub(super) struct Group {
     waiting: Vec<Command>,
-    last_disk: usize,
-    disk_due: Option<Instant>,
+    // How many syncs may be under way, and when the last one began.
+    syncs: usize,
+    began: Option<Instant>,
     dirty_since: Option<Instant>,
     closed: bool,
 }
@@ -37,11 +38,11 @@ pub(super) enum Step {
 }
 
 impl Group {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(syncs: usize) -> Self {
         Self {
             waiting: Vec::new(),
-            last_disk: 1,
-            disk_due: None,
+            syncs,
+            began: None,
             dirty_since: None,
             closed: false,
         }
@@ -57,8 +58,7 @@ impl Group {
                 return Step::Commit(Batch { commands: quick });
             }
             if self.disk_ready(health) {
-                self.last_disk = self.waiting.len();
-                self.disk_due = None;
+                self.began = Some(Instant::now());
                 self.dirty_since = None;
                 return Step::CommitAndSync(Batch {
                     commands: std::mem::take(&mut self.waiting),
@@ -110,19 +110,25 @@ impl Group {
         }
     }
 
-    // While a sync runs, later arrivals share the next one. When it has ended, its callers come
-    // back at nearly the same moment: a short wait for about as many as last time keeps them
-    // together, instead of one taking a whole sync for itself and the rest waiting twice.
-    fn disk_ready(&mut self, health: &Health) -> bool {
-        if self.waiting.is_empty() || (health.syncing() && !self.closed) {
-            return false;
+    fn disk_ready(&self, health: &Health) -> bool {
+        let due = || self.next_sync(health).is_some_and(|due| due.is_zero());
+        !self.waiting.is_empty() && (self.closed || due())
+    }
+
+    // In how long the next sync may begin; `None` while as many as may be are under way. They begin
+    // evenly apart: what arrives meanwhile shares the next one, and no caller of a sync that has
+    // just ended waits for the whole of another before its own begins.
+    fn next_sync(&self, health: &Health) -> Option<Duration> {
+        let under_way = health.under_way();
+        match (under_way, self.began) {
+            (0, _) | (_, None) => Some(Duration::ZERO),
+            (_, Some(_)) if under_way >= self.syncs => None,
+            (_, Some(began)) => {
+                let syncs = u64::try_from(self.syncs).unwrap_or(u64::MAX).max(1);
+                let apart = Duration::from_micros(health.last_sync_micros() / syncs);
+                Some(apart.saturating_sub(began.elapsed()))
+            }
         }
-        if self.closed || self.waiting.len() >= self.last_disk {
-            return true;
-        }
-        let window = Duration::from_micros((health.last_sync_micros() / 2).min(GATHER_MICROS));
-        let due = *self.disk_due.get_or_insert_with(|| Instant::now() + window);
-        Instant::now() >= due
     }
 
     fn patience(&self, health: &Health) -> Duration {
@@ -131,13 +137,7 @@ impl Group {
             wait = wait.min(SYNC_WITHIN.saturating_sub(since.elapsed()));
         }
         if !self.waiting.is_empty() {
-            let due = if health.syncing() {
-                POLL
-            } else {
-                self.disk_due
-                    .map_or(POLL, |due| due.saturating_duration_since(Instant::now()))
-            };
-            wait = wait.min(due);
+            wait = wait.min(self.next_sync(health).unwrap_or(POLL));
         }
         wait
     }
@@ -157,8 +157,6 @@ fn durability(command: &Command) -> Durability {
 const BATCH: usize = 1024;
 /// A `process` entry is synced within this time.
 const SYNC_WITHIN: Duration = Duration::from_millis(8);
-/// The longest wait for the callers of the last sync to come back.
-const GATHER_MICROS: u64 = 2_000;
 /// How often the end of a running sync is looked for.
 const POLL: Duration = Duration::from_micros(100);
 /// Nothing to do: wait for a command.

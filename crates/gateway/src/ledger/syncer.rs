@@ -1,9 +1,12 @@
 //! Making commits durable: one sync for everybody who waits.
+//!
+//! Syncs may overlap: each covers everything that was committed before it began, whatever the others
+//! cover. Each has a descriptor of its own, for the kernel tells of a failed write once to each.
 
 use std::{
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, Sender},
     },
     thread::JoinHandle,
@@ -18,7 +21,7 @@ use crate::store::{StoreError, WalSync};
 pub(crate) struct Health {
     failure: OnceLock<String>,
     behind: AtomicBool,
-    syncing: AtomicBool,
+    under_way: AtomicUsize,
     last_sync_micros: AtomicU64,
 }
 
@@ -50,9 +53,9 @@ impl Health {
         self.behind.store(false, Ordering::Release);
     }
 
-    /// Whether a sync is under way.
-    pub(super) fn syncing(&self) -> bool {
-        self.syncing.load(Ordering::Acquire)
+    /// How many syncs are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Acquire)
     }
 
     /// Duration of the last sync, in microseconds.
@@ -67,38 +70,77 @@ pub(super) struct SyncJob(pub(super) Vec<(Answer, Receipt)>, pub(super) Vec<Done
 
 pub(super) type Done = tokio::sync::oneshot::Sender<Result<(), LedgerError>>;
 
-pub(super) fn start(
-    wal: WalSync,
+/// The way to the syncing threads, which end when it is dropped.
+#[derive(Debug)]
+pub(super) struct Syncers {
+    jobs: Sender<SyncJob>,
     health: Arc<Health>,
-) -> Result<(JoinHandle<()>, Sender<SyncJob>), StoreError> {
-    let (jobs, queue) = std::sync::mpsc::channel();
-    let thread = std::thread::Builder::new()
-        .name("ledger-sync".to_owned())
-        .spawn(move || run(&wal, &health, &queue))
-        .map_err(|e| StoreError::Io(e.to_string()))?;
-    Ok((thread, jobs))
+    count: usize,
 }
 
-fn run(wal: &WalSync, health: &Health, queue: &Receiver<SyncJob>) {
-    while let Ok(first) = queue.recv() {
-        health.syncing.store(true, Ordering::Release);
-        let SyncJob(mut receipts, mut done) = first;
-        while let Ok(SyncJob(more_receipts, more_done)) = queue.try_recv() {
-            receipts.extend(more_receipts);
-            done.extend(more_done);
+type Jobs = Arc<Mutex<Receiver<SyncJob>>>;
+
+impl Syncers {
+    /// Starts a thread for each of `wals`.
+    pub(super) fn start(
+        wals: Vec<WalSync>,
+        health: &Arc<Health>,
+    ) -> Result<(Vec<JoinHandle<()>>, Self), StoreError> {
+        let (jobs, queue) = std::sync::mpsc::channel();
+        let syncers = Self {
+            jobs,
+            health: Arc::clone(health),
+            count: wals.len(),
+        };
+        let queue: Jobs = Arc::new(Mutex::new(queue));
+        let start = |wal: WalSync| {
+            let (health, queue) = (Arc::clone(health), Arc::clone(&queue));
+            std::thread::Builder::new()
+                .name("ledger-sync".to_owned())
+                .spawn(move || run(&wal, &health, &queue))
+                .map_err(|e| StoreError::Io(e.to_string()))
+        };
+        let threads = wals.into_iter().map(start).collect::<Result<_, _>>()?;
+        Ok((threads, syncers))
+    }
+
+    /// How many syncs may be under way at once.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Syncs what is committed by now, and answers.
+    pub(super) fn begin(&self, job: SyncJob) {
+        self.health.under_way.fetch_add(1, Ordering::AcqRel);
+        if let Err(std::sync::mpsc::SendError(job)) = self.jobs.send(job) {
+            let ended = || LedgerError::Poisoned("the syncing threads have ended".to_owned());
+            answer(job, &Err(ended()));
         }
+    }
+}
+
+fn run(wal: &WalSync, health: &Health, queue: &Jobs) {
+    let next = || {
+        let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.recv()
+    };
+    while let Ok(job) = next() {
         let started = Instant::now();
         let result = sync_once(wal, health);
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         health.last_sync_micros.store(micros, Ordering::Relaxed);
-        health.syncing.store(false, Ordering::Release);
-        for (answer, receipt) in receipts {
-            // The caller's task cannot go away before its answer; a closed channel is shutdown.
-            let _ = answer.send(result.clone().map(|()| receipt));
-        }
-        for answer in done {
-            let _ = answer.send(result.clone());
-        }
+        health.under_way.fetch_sub(1, Ordering::AcqRel);
+        answer(job, &result);
+    }
+}
+
+fn answer(SyncJob(receipts, done): SyncJob, result: &Result<(), LedgerError>) {
+    for (answer, receipt) in receipts {
+        // The caller's task cannot go away before its answer; a closed channel is shutdown.
+        let _ = answer.send(result.clone().map(|()| receipt));
+    }
+    for answer in done {
+        let _ = answer.send(result.clone());
     }
 }
 
@@ -110,5 +152,9 @@ fn sync_once(wal: &WalSync, health: &Health) -> Result<(), LedgerError> {
         // Never again: a second sync may report success for pages the kernel has dropped.
         health.poison(&error);
         LedgerError::Poisoned(error.to_string())
-    })
+    })?;
+    // What another sync failed on meanwhile may lie before what this one was for.
+    health
+        .failure()
+        .map_or(Ok(()), |cause| Err(LedgerError::Poisoned(cause)))
 }

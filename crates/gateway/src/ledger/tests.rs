@@ -1,4 +1,5 @@
 mod killed;
+mod overlap;
 mod power;
 mod pressure;
 mod workload;
@@ -39,8 +40,12 @@ impl Bench {
     }
 
     fn start_with(&self, wal: WalSync) -> (Ledger, LedgerThreads) {
+        self.start_with_all(vec![wal])
+    }
+
+    fn start_with_all(&self, wals: Vec<WalSync>) -> (Ledger, LedgerThreads) {
         let store = Store::open(&self.path()).unwrap();
-        Ledger::start_with(store, wal, Vec::new(), clock()).unwrap()
+        Ledger::start_with(store, wals, Vec::new(), clock()).unwrap()
     }
 }
 

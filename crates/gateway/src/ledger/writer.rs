@@ -2,27 +2,25 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender},
-    },
+    sync::{Arc, mpsc::Receiver},
 };
 
 use cmcp_evidence::Timestamp;
 use cmcp_record::{
-    audit::{Appended, Chain, Kind, Outcome, Text},
+    audit::{Chain, Kind, Outcome, Text},
     verdict::Verdict,
 };
 
 use super::{
-    Answer, Append, Command, LedgerError, Receipt, Salts,
+    Append, Command, LedgerError, Receipt, Salts,
     group::{Batch, Group, Step},
-    syncer::{Done, Health, SyncJob},
+    placed::{Entry, Placed, answer},
+    syncer::{Health, SyncJob, Syncers},
 };
 use crate::{
     clock::Clock,
     seen::Mark,
-    store::{Row, Seal, Store, StoreError},
+    store::{Store, StoreError},
 };
 
 #[derive(Debug)]
@@ -30,7 +28,7 @@ pub(super) struct Writer {
     store: Store,
     chains: HashMap<i64, Chain>,
     clock: Clock,
-    syncs: Sender<SyncJob>,
+    syncers: Syncers,
     health: Arc<Health>,
     // Outcomes of calls that did happen but could not be written; they go first when the store
     // takes entries again.
@@ -48,62 +46,19 @@ struct Late {
     mark: Option<Arc<Mark>>,
 }
 
-/// A command that has got its place and waits for the commit.
-#[derive(Debug)]
-enum Placed {
-    Opened {
-        log: i64,
-        id: String,
-        principal: String,
-        label: Option<String>,
-        opened: Timestamp,
-    },
-    Entry(Box<Entry>),
-    Sealed {
-        log: i64,
-        seal: Box<Seal>,
-        closed: Timestamp,
-        answer: Done,
-    },
-    CallRecord {
-        log: i64,
-        call: String,
-        record: Vec<u8>,
-        answer: Done,
-    },
-    Block {
-        principal: String,
-        reason: Option<String>,
-        since: Timestamp,
-        answer: Done,
-    },
-}
-
-#[derive(Debug)]
-struct Entry {
-    log: i64,
-    appended: Appended,
-    receipt: Receipt,
-    salts: Option<Box<Salts>>,
-    mark: Option<Arc<Mark>>,
-    // The call's outcome, kept until it is written; none for other kinds.
-    outcome: Option<Kind>,
-    answer: Option<Answer>,
-}
-
 impl Writer {
     pub(super) fn new(
         store: Store,
         chains: Vec<(i64, Chain)>,
         clock: Clock,
-        syncs: Sender<SyncJob>,
+        syncers: Syncers,
         health: Arc<Health>,
     ) -> Self {
         Self {
             store,
             chains: chains.into_iter().collect(),
             clock,
-            syncs,
+            syncers,
             health,
             late: VecDeque::new(),
             marked: HashMap::new(),
@@ -111,7 +66,7 @@ impl Writer {
     }
 
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
-        let mut group = Group::new();
+        let mut group = Group::new(self.syncers.count());
         loop {
             match group.next(commands, &self.health) {
                 Step::Commit(batch) => {
@@ -125,20 +80,10 @@ impl Writer {
                 }
                 Step::CommitAndSync(batch) => {
                     let job = self.commit(batch);
-                    self.sync(job);
+                    self.syncers.begin(job);
                 }
-                Step::Sync => self.sync(SyncJob::default()),
+                Step::Sync => self.syncers.begin(SyncJob::default()),
                 Step::End => return,
-            }
-        }
-    }
-
-    fn sync(&self, job: SyncJob) {
-        if let Err(std::sync::mpsc::SendError(job)) = self.syncs.send(job) {
-            for (answer, _) in job.0 {
-                let _ = answer.send(Err(LedgerError::Poisoned(
-                    "the syncing thread has ended".to_owned(),
-                )));
             }
         }
     }
@@ -408,103 +353,10 @@ impl Writer {
     }
 }
 
-impl Placed {
-    fn rows<'a>(&'a self, rows: &mut Vec<Row<'a>>, marked: &HashMap<String, u64>) {
-        match self {
-            Self::Opened {
-                log,
-                id,
-                principal,
-                label,
-                opened,
-            } => rows.push(Row::Log {
-                key: *log,
-                id,
-                principal,
-                label: label.as_deref(),
-                opened: opened.micros(),
-            }),
-            Self::Entry(entry) => entry.rows(rows, marked),
-            Self::Sealed {
-                log, seal, closed, ..
-            } => {
-                rows.push(Row::Seal {
-                    log: *log,
-                    closed: closed.micros(),
-                    seal,
-                });
-            }
-            Self::CallRecord {
-                log, call, record, ..
-            } => {
-                rows.push(Row::CallRecord {
-                    log: *log,
-                    call,
-                    record,
-                });
-            }
-            Self::Block {
-                principal,
-                reason: Some(reason),
-                since,
-                ..
-            } => {
-                rows.push(Row::Block {
-                    principal,
-                    since: since.micros(),
-                    reason,
-                });
-            }
-            Self::Block {
-                principal,
-                reason: None,
-                ..
-            } => rows.push(Row::Unblock { principal }),
-        }
-    }
-}
-
-impl Entry {
-    fn rows<'a>(&'a self, rows: &mut Vec<Row<'a>>, marked: &HashMap<String, u64>) {
-        rows.push(Row::Entry {
-            log: self.log,
-            seq: self.appended.seq,
-            body: &self.appended.bytes,
-            salts: self.salts.as_deref(),
-        });
-        // Every entry carries its principal's mark; only what is newer is written.
-        let newer = |mark: &&Arc<Mark>| {
-            let stored = marked.get(&mark.principal);
-            stored.is_none_or(|stored| mark.version > *stored)
-        };
-        if let Some(mark) = self.mark.as_ref().filter(newer) {
-            rows.push(Row::Mark(mark));
-        }
-    }
-}
-
 /// The call happened, and its caller was told that it failed.
 fn withhold(outcome: &mut Outcome) {
     outcome.verdict = Verdict::Fault;
     outcome.code = Some(Text::new("audit_unavailable"));
-}
-
-fn answer(placed: Vec<Placed>) -> SyncJob {
-    let mut job = SyncJob::default();
-    for one in placed {
-        match one {
-            Placed::Entry(entry) => {
-                if let Some(answer) = entry.answer {
-                    job.0.push((answer, entry.receipt));
-                }
-            }
-            Placed::Block { answer, .. }
-            | Placed::CallRecord { answer, .. }
-            | Placed::Sealed { answer, .. } => job.1.push(answer),
-            Placed::Opened { .. } => {}
-        }
-    }
-    job
 }
 
 /// Outcomes kept while the store takes none.

@@ -46,9 +46,11 @@ fn start() -> Kind {
 fn intent(id: &str) -> Kind {
     Kind::Intent(Box::new(Intent {
         call: Call {
+            action: None,
             attempt: Text::new(id),
             call_id: Text::new(id),
             declaration: None,
+            parent: None,
             policies: Texts::default(),
             policy: Sha256Digest::of(b"x"),
             protocol: Text::new("2025-11-25"),

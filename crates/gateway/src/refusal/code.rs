@@ -6,6 +6,7 @@ pub(crate) enum Code {
     ArgumentsInvalid,
     AttestationStale,
     AuditUnavailable,
+    BudgetExhausted,
     Cancelled,
     CatalogDrift,
     CatalogMiss,
@@ -13,12 +14,15 @@ pub(crate) enum Code {
     EgressDenied,
     ExecutionIdRefused,
     Fault,
+    GatewayBusy,
     InputRequired,
+    InsufficientScope,
     KillSwitch,
     OutputSchema,
     PolicyDeny,
     PolicyError,
     PolicyKeyRevoked,
+    RateLimited,
     ResponseSize,
     SessionLimit,
     SinkPolicy,
@@ -41,10 +45,11 @@ pub(crate) enum Code {
 
 impl Code {
     /// Every code.
-    pub(crate) const ALL: [Self; 34] = [
+    pub(crate) const ALL: [Self; 38] = [
         Self::ArgumentsInvalid,
         Self::AttestationStale,
         Self::AuditUnavailable,
+        Self::BudgetExhausted,
         Self::Cancelled,
         Self::CatalogDrift,
         Self::CatalogMiss,
@@ -52,12 +57,15 @@ impl Code {
         Self::EgressDenied,
         Self::ExecutionIdRefused,
         Self::Fault,
+        Self::GatewayBusy,
         Self::InputRequired,
+        Self::InsufficientScope,
         Self::KillSwitch,
         Self::OutputSchema,
         Self::PolicyDeny,
         Self::PolicyError,
         Self::PolicyKeyRevoked,
+        Self::RateLimited,
         Self::ResponseSize,
         Self::SessionLimit,
         Self::SinkPolicy,
@@ -84,6 +92,7 @@ impl Code {
             Self::ArgumentsInvalid => "arguments_invalid",
             Self::AttestationStale => "attestation_stale",
             Self::AuditUnavailable => "audit_unavailable",
+            Self::BudgetExhausted => "budget_exhausted",
             Self::Cancelled => "cancelled",
             Self::CatalogDrift => "catalog_drift",
             Self::CatalogMiss => "catalog_miss",
@@ -91,12 +100,15 @@ impl Code {
             Self::EgressDenied => "egress_denied",
             Self::ExecutionIdRefused => "execution_id_refused",
             Self::Fault => "fault",
+            Self::GatewayBusy => "gateway_busy",
             Self::InputRequired => "input_required_refused",
+            Self::InsufficientScope => "insufficient_scope",
             Self::KillSwitch => "kill_switch",
             Self::OutputSchema => "output_schema_violation",
             Self::PolicyDeny => "policy_deny",
             Self::PolicyError => "policy_error",
             Self::PolicyKeyRevoked => "policy_key_revoked",
+            Self::RateLimited => "rate_limited",
             Self::ResponseSize => "response_size_exceeded",
             Self::SessionLimit => "session_limit",
             Self::SinkPolicy => "sink_policy",
@@ -119,6 +131,7 @@ impl Code {
     }
 
     /// What it means, for the reference.
+    #[expect(clippy::too_many_lines, reason = "one sentence for each code")]
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::ArgumentsInvalid => "the arguments do not fit the approved input schema",
@@ -126,6 +139,9 @@ impl Code {
                 "the gateway's evidence is past its validity, and `staleness_policy` refuses calls"
             }
             Self::AuditUnavailable => "the log could not take an entry that the call needs",
+            Self::BudgetExhausted => {
+                "the calls that `limits` allows in a day or in a session are used up"
+            }
             Self::Cancelled => "the caller went away, or the session was closed over the call",
             Self::CatalogDrift => "the server offers something else than what was approved",
             Self::CatalogMiss => "no tool of the catalog has that name",
@@ -135,8 +151,14 @@ impl Code {
             Self::EgressDenied => "policy denied the response",
             Self::ExecutionIdRefused => "the caller claimed an execution id, which no caller may",
             Self::Fault => "something in the gateway itself failed",
+            Self::GatewayBusy => {
+                "as much is in flight as `limits` allows; nothing was wrong with the call"
+            }
             Self::InputRequired => {
                 "the server asked the caller for input, which is not let through"
+            }
+            Self::InsufficientScope => {
+                "the caller's token gives too little for this call; HTTP 403 for everybody, with all scopes it needs in `WWW-Authenticate`"
             }
             Self::KillSwitch => "the operator has blocked the principal",
             Self::OutputSchema => "the structured response does not fit the approved output schema",
@@ -144,6 +166,9 @@ impl Code {
             Self::PolicyError => "a policy could not be evaluated, which denies",
             Self::PolicyKeyRevoked => {
                 "the policy in force is signed by a revoked key, so nothing may be decided by it"
+            }
+            Self::RateLimited => {
+                "calls came faster, or more at once, than `limits` allows; `retry_after` says when to come back"
             }
             Self::ResponseSize => "the response is larger than `max_response_size_bytes`",
             Self::SessionLimit => "too many sessions are open",

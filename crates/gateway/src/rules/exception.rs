@@ -76,7 +76,7 @@ impl Parts {
         &mut self,
         wanted: Wanted,
         now: Timestamp,
-        settings: &Settings,
+        settings: &Arc<Settings>,
     ) -> Result<Arc<Exception>, ExceptionError> {
         let Wanted {
             tools,
@@ -105,7 +105,7 @@ impl Parts {
     fn reach(
         &mut self,
         server: ServerSpec,
-        settings: &Settings,
+        settings: &Arc<Settings>,
     ) -> Result<ServerSpec, ExceptionError> {
         match &server.transport {
             Transport::Http { .. } => {}
@@ -125,8 +125,8 @@ impl Parts {
             .find(|name| !taken(name))
             .unwrap_or_default();
         let server = ServerSpec { name, ..server };
-        let client = crate::dial::client(&server, settings)?;
-        let link = Link::new(self.next_link, server.clone(), client);
+        let heard = self.heard.clone();
+        let link = Link::dial(self.next_link, server.clone(), settings, heard)?;
         self.links.push(Arc::new(link));
         self.next_link = self.next_link.saturating_add(1);
         Ok(server)

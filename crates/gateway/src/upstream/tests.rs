@@ -1,19 +1,16 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use cmcp_mcp::upstream::{
-    EvidenceClass, Listing, Observed, Page, Server, ToolCall, ToolReply, UpstreamError,
-};
-use futures_util::future::{BoxFuture, FutureExt};
+use cmcp_json::Value;
+use cmcp_mcp::upstream::Kind;
 
 use super::{MAX_AGE, Offered, RECHECK_EVERY};
-use crate::testing::{World, definition};
+use crate::testing::{Plain, PlainServer, World, definition};
 
 /// Lists one tool, never says that it changed, and counts how often it was asked.
 #[derive(Default)]
@@ -21,47 +18,10 @@ struct Silent {
     listed: AtomicUsize,
 }
 
-impl Server for Silent {
-    fn list(&self) -> BoxFuture<'_, Result<Listing, UpstreamError>> {
+impl Plain for Silent {
+    fn tools(&self) -> Vec<Value> {
         self.listed.fetch_add(1, Ordering::SeqCst);
-        let page = Page {
-            cursor: None,
-            bytes: Bytes::from_static(b"{}"),
-        };
-        let listing = Listing {
-            pages: vec![page],
-            tools: vec![definition("echo")],
-            complete: true,
-            generation: 1,
-        };
-        async { Ok(listing) }.boxed()
-    }
-
-    fn call(&self, _: ToolCall) -> BoxFuture<'_, Result<ToolReply, UpstreamError>> {
-        let bytes = Bytes::from_static(br#"{"content":[]}"#);
-        let value = cmcp_json::parse(&bytes, &cmcp_json::Limits::RESPONSE).unwrap();
-        async { Ok(ToolReply::Result { bytes, value }) }.boxed()
-    }
-
-    fn generation(&self) -> u64 {
-        1
-    }
-
-    fn observed(&self) -> Observed {
-        Observed {
-            endpoint: "silent".to_owned(),
-            evidence: EvidenceClass::HashOnly,
-            version: None,
-            files: Vec::new(),
-            confinement: None,
-            downgrades: 0,
-            dropped: 0,
-            refused: 0,
-        }
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        async {}.boxed()
+        vec![definition("echo")]
     }
 }
 
@@ -70,21 +30,22 @@ async fn g03_what_a_server_offers_is_compared_again_after_a_minute_at_most() {
     assert!(RECHECK_EVERY <= MAX_AGE && MAX_AGE <= Duration::from_secs(60));
     let server = Arc::new(Silent::default());
     let listed = || server.listed.load(Ordering::SeqCst);
-    let world = World::before(server.clone()).await;
+    let world = World::before(PlainServer::new(&server)).await;
     assert_eq!(world.call("echo").await, "ok");
     assert_eq!(world.call("echo").await, "ok");
     assert_eq!(listed(), 1, "a fresh comparison holds");
     let rules = world.gateway.rules();
     let upstream = &rules.upstreams.list[0];
-    let last = upstream.last().unwrap();
+    let seat = upstream.link.seats()[0].id;
+    let last = upstream.last(seat, Kind::Tools).unwrap();
     let aged = Offered {
         generation: last.generation,
         listed_at: Instant::now().checked_sub(MAX_AGE).unwrap(),
         pages: last.pages.clone(),
         complete: last.complete,
-        tools: last.tools.clone(),
+        items: last.items.clone(),
     };
-    *upstream.offered.lock().unwrap() = Some(Arc::new(aged));
+    upstream.table().insert((seat, Kind::Tools), Arc::new(aged));
     assert_eq!(world.call("echo").await, "ok");
     assert_eq!(listed(), 2);
     // Beside the calls, those that were used are looked at, and the others left alone.
@@ -92,4 +53,45 @@ async fn g03_what_a_server_offers_is_compared_again_after_a_minute_at_most() {
     assert_eq!(listed(), 3);
     rules.upstreams.recheck(&rules.catalog).await;
     assert_eq!(listed(), 3, "nobody used it since");
+}
+
+/// Offers other tools whenever it is told to, and announces nothing.
+#[derive(Default)]
+struct Quiet {
+    grown: AtomicBool,
+    generation: AtomicU64,
+}
+
+impl Plain for Quiet {
+    fn tools(&self) -> Vec<Value> {
+        let mut tools = vec![definition("echo")];
+        if self.grown.load(Ordering::SeqCst) {
+            tools.push(definition("more"));
+        }
+        tools
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_only_reached_anew_is_not_worth_a_word_and_one_that_changed_is() {
+    let server = Arc::new(Quiet::default());
+    let world = World::before(PlainServer::new(&server)).await;
+    let rules = world.gateway.rules();
+    let changed = async || {
+        // Reached anew, whatever it offers.
+        server.generation.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(world.call("echo").await, "ok");
+        rules.upstreams.recheck(&rules.catalog).await;
+        rules.upstreams.take_changed()
+    };
+    assert_eq!(changed().await, [], "the first listing is no change");
+    assert_eq!(changed().await, []);
+    server.grown.store(true, Ordering::SeqCst);
+    let link = rules.upstreams.link(0).unwrap().id;
+    assert_eq!(changed().await, [(link, Kind::Tools)]);
+    assert_eq!(changed().await, []);
 }

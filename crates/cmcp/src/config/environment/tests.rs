@@ -3,7 +3,8 @@ use super::{Environment, VARIABLES};
 fn review(variables: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
     let mut problems = Vec::new();
     let environment: Environment = variables.iter().copied().collect();
-    let notices = environment.review(&mut problems);
+    let mut notices = environment.review(&mut problems);
+    notices.extend(environment.unread(&["CMCP_MINE".to_owned()]));
     (problems.iter().map(ToString::to_string).collect(), notices)
 }
 
@@ -41,6 +42,7 @@ fn what_is_never_read_is_said() {
         ("CMCP_BEARER_TOKN", "x"),
         ("CMCP_TEE_PROVIDER", "tdx"),
         ("CMCP_SESSION_CLEANUP_INTERVAL_SECONDS", "60"),
+        ("CMCP_MINE", "x"),
         ("CMCP_ZEBRA", "x"),
         ("OPAQUE_ATTESTATION_URL", "https://o.example"),
         ("PATH", "/bin"),

@@ -1,8 +1,8 @@
 //! Labels, paths and names: values that need a look beyond their kind.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use cmcp_gateway::{Hosts, SinkPolicy};
+use cmcp_gateway::{Hosts, SinkPolicy, oauth::Url};
 use cmcp_policy::sensitivity::Vocabulary;
 
 use super::Builder;
@@ -97,8 +97,8 @@ impl Builder<'_> {
         })
     }
 
-    pub(super) fn hosts(&mut self) -> Hosts {
-        let hosts = self.parsed(
+    pub(super) fn hosts(&mut self, own: Option<&Url>) -> Hosts {
+        let mut hosts = self.parsed(
             &keys::ALLOWED_HOSTS,
             "a host name, with or without a port",
             |text| is_host(text).then(|| text.to_ascii_lowercase()),
@@ -108,7 +108,23 @@ impl Builder<'_> {
             "a whole origin, as `https://app.example`",
             |text| is_origin(text).then(|| text.to_ascii_lowercase()),
         );
+        // Whoever names us as configuration does means us.
+        if let Some((_, host)) = own
+            .map(Url::origin)
+            .as_deref()
+            .and_then(|origin| origin.split_once("://"))
+        {
+            hosts.push(host.to_owned());
+        }
         Hosts { hosts, origins }
+    }
+
+    pub(super) fn private_hosts(&mut self) -> Vec<String> {
+        self.parsed(
+            &keys::ALLOW_PRIVATE_HOSTS,
+            "a host name without a port",
+            host_name,
+        )
     }
 
     pub(super) fn parsed<T>(
@@ -170,6 +186,13 @@ fn is_host(text: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b".-:_".contains(&byte))
+}
+
+/// A name that has to be resolved, in lower case: an address says itself where it leads, and needs
+/// no leave.
+pub(crate) fn host_name(text: &str) -> Option<String> {
+    let is_name = is_host(text) && !text.contains([':', '[']) && text.parse::<Ipv4Addr>().is_err();
+    is_name.then(|| text.to_ascii_lowercase())
 }
 
 fn is_origin(text: &str) -> bool {

@@ -172,8 +172,13 @@ impl Gateway {
     /// A request of the revision without a handshake.
     pub(crate) fn modern(&self, token: &str, method: &str, params: &str) -> Answer {
         let mut inner = parse(params.as_bytes(), &Limits::REQUEST).unwrap();
+        let named = match method {
+            "resources/read" => "uri",
+            method if method.starts_with("tasks/") => "taskId",
+            _ => "name",
+        };
         let name = inner
-            .get("name")
+            .get(named)
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned();
@@ -330,7 +335,10 @@ impl Gateway {
             all.extend(self.verified(&session));
         }
         let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
-        for entry in all.iter().filter(|entry| text(entry, "kind") == "outcome") {
+        // What a server asks during a call is an entry of its own, and no call.
+        let is_call =
+            |entry: &&Value| text(entry, "kind") == "outcome" && entry.get("parent").is_none();
+        for entry in all.iter().filter(is_call) {
             *outcomes
                 .entry(text(entry, "call_id").to_owned())
                 .or_default() += 1;

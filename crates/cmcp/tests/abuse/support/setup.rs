@@ -248,6 +248,7 @@ impl Setup {
         let document = Document {
             servers: self.servers,
             tools: self.tools.iter().map(Tool::entry).collect(),
+            ..Document::default()
         };
         let catalog = self.catalog.unwrap_or_else(|| document.to_text().unwrap());
         fs::write(place("catalog.json"), catalog).unwrap();

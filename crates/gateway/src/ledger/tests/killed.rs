@@ -101,7 +101,7 @@ async fn process() {
         order.pass(Point::Write, &writes);
         Timestamp::from_unix_seconds(1_800_000_000)
     });
-    let (ledger, _threads) = Ledger::start_with(store, wal, Vec::new(), clock).unwrap();
+    let (ledger, _threads) = Ledger::start_with(store, vec![wal], Vec::new(), clock).unwrap();
     for step in STEPS {
         take(&ledger, step, &|ack| println!("told {ack}")).await;
     }

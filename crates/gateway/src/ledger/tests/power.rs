@@ -191,7 +191,7 @@ async fn moments(pages: u32) -> (Vec<Moment>, Vec<Ack>) {
         })
     };
     let wal = WalSync::new(|| Ok(()));
-    let (ledger, _threads) = Ledger::start_with(store, wal, Vec::new(), clock).unwrap();
+    let (ledger, _threads) = Ledger::start_with(store, vec![wal], Vec::new(), clock).unwrap();
     for step in STEPS {
         take(&ledger, step, &|ack| told.lock().unwrap().push(ack)).await;
     }
