@@ -20,7 +20,14 @@ TOOLS = pathlib.Path(
 )
 TOKEN = "interop-agent-token-0123456789abcdef"
 OPERATOR = "interop-operator-token-0123456789abcdef"
+PEERS = pathlib.Path(os.environ.get("CMCP_PEERS", ROOT / "target/debug"))
 PERMIT_ALL = '@id("permit-all")\npermit (principal, action == Action::"call_tool", resource);\n'
+# What servers ask of clients is permitted by name only.
+PERMIT_EVERYTHING = """@id("permit-everything")
+permit (principal, action, resource);
+@id("permit-what-servers-ask")
+permit (principal, action in [Action::"sample", Action::"elicit", Action::"list_roots"], resource);
+"""
 
 
 def python(name):
@@ -31,8 +38,12 @@ def node():
     return str(TOOLS / "npm/node_modules/node/bin/node")
 
 
-def package(name):
-    return str(TOOLS / "npm/node_modules/@modelcontextprotocol" / name)
+def package(name, folder="npm"):
+    return str(TOOLS / folder / "node_modules/@modelcontextprotocol" / name)
+
+
+def peer(name):
+    return str(PEERS / name)
 
 
 class Failed(Exception):
@@ -173,6 +184,18 @@ class Gateway:
         status, _, body = self.http("POST", f"/sessions/{session}/close", token=token)
         require(status == 200, f"closing {session}: {status} {body[:500]!r}")
         return body
+
+
+def job(client, target, steps, answer=None, timeout=120):
+    """What a program of `clients` receives from a target, step by step."""
+    told = json.dumps({"target": target, "steps": steps, "answer": answer or {"action": "decline"}})
+    command = [*map(str, client), told]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
+    )
+    said = done.stdout.strip().split("\n")[-1]
+    require(done.returncode == 0 and said, f"it ended with {done.returncode}: {done.stderr[-600:]}")
+    return json.loads(said)
 
 
 def main(cases):

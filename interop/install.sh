@@ -34,3 +34,6 @@ part python-sdk-1 "$PYTHON_SDK_1" python_environment
 part python-sdk-2 "$PYTHON_SDK_2" python_environment
 part python-reference "$PYTHON_REFERENCE" python_environment
 part npm "$NPM_PACKAGES" npm_packages
+part npm-conformance "$NPM_CONFORMANCE" npm_packages
+part npm-conformance-latest "$NPM_CONFORMANCE_LATEST" npm_packages
+part npm-clients "$NPM_CLIENTS" npm_packages

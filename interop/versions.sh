@@ -6,7 +6,14 @@ NPM_PACKAGES="
 node@24.21.0
 @modelcontextprotocol/sdk@1.32.2
 @modelcontextprotocol/client@2.4.0
+@modelcontextprotocol/server@2.4.0
+@modelcontextprotocol/node@2.0.0
 @modelcontextprotocol/server-everything@2026.8.31
 @modelcontextprotocol/server-filesystem@2026.8.31
 @modelcontextprotocol/server-memory@2026.8.31
 "
+# The official conformance suite: the newest has both requirement sets, the one tagged `latest` the
+# scenarios of the handshake era.
+NPM_CONFORMANCE="@modelcontextprotocol/conformance@0.2.0-alpha.12"
+NPM_CONFORMANCE_LATEST="@modelcontextprotocol/conformance@0.1.16"
+NPM_CLIENTS="@modelcontextprotocol/inspector@2.12.0 mcp-remote@0.15.1"

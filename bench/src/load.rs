@@ -3,30 +3,27 @@
 use std::{
     cell::RefCell,
     io::Write as _,
-    net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use cmcp_json::{Object, Value};
-use http::{StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper::Request;
+use http::StatusCode;
+use http_body_util::BodyExt as _;
 use tokio::task::JoinSet;
 
 use crate::{
+    client::{Call, Client, Target},
     process::Process,
-    wire::{self, Fault, Sender},
+    wire::Fault,
 };
 
 /// What to call, how often, and whom to watch meanwhile.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Plan {
-    /// Where MCP is served; the path is `/mcp`.
-    #[arg(long)]
-    to: SocketAddr,
+    #[command(flatten)]
+    target: Target,
     #[arg(long, default_value_t = 1)]
     connections: usize,
     /// How long to measure, after a warm-up.
@@ -39,22 +36,9 @@ pub(crate) struct Plan {
     calls: Option<usize>,
     #[arg(long, default_value = "echo")]
     tool: String,
-    #[arg(long)]
-    bearer: Option<String>,
-    #[arg(long, value_enum, default_value_t = Dialect::Modern)]
-    dialect: Dialect,
     /// Report CPU and memory of this process, as `name=pid`.
     #[arg(long)]
     process: Vec<Process>,
-}
-
-/// What the requests look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Dialect {
-    /// Revision 2026-07-28.
-    Modern,
-    /// A bare POST that never negotiated, as the Python cMCP expects it.
-    Plain,
 }
 
 /// What all connections have seen, in the order of completion.
@@ -74,14 +58,14 @@ pub(crate) async fn run(plan: Plan) -> Result<(), Fault> {
     let warm = Instant::now() + Duration::from_secs_f64(plan.warmup);
     let mut connections = JoinSet::new();
     for number in 0..plan.connections {
-        let sender = wire::connect(plan.to).await?;
+        let client = plan.target.client().await?;
         let caller = Caller {
             number,
             warm,
             plan: Rc::clone(&plan),
             seen: Rc::clone(&seen),
         };
-        connections.spawn_local(caller.call_until_done(sender));
+        connections.spawn_local(caller.call_until_done(client));
     }
     tokio::time::sleep_until(warm.into()).await;
     let (begin, cpu) = (Instant::now(), plan.cpu());
@@ -99,38 +83,6 @@ impl Plan {
     fn cpu(&self) -> Vec<u64> {
         self.process.iter().map(Process::cpu_micros).collect()
     }
-
-    fn body(&self, id: u64, message: &str) -> String {
-        let tool = &self.tool;
-        let meta = match self.dialect {
-            Dialect::Modern => {
-                r#","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#
-            }
-            Dialect::Plain => "",
-        };
-        format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{{"message":"{message}"}}{meta}}}}}"#
-        )
-    }
-
-    fn request(&self, body: String) -> Result<Request<Full<Bytes>>, Fault> {
-        let request = Request::post("/mcp")
-            .header(header::HOST, self.to.to_string())
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json, text/event-stream");
-        let request = match &self.bearer {
-            Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
-            None => request,
-        };
-        let request = match self.dialect {
-            Dialect::Modern => request
-                .header("mcp-protocol-version", "2026-07-28")
-                .header("mcp-method", "tools/call")
-                .header("mcp-name", &self.tool),
-            Dialect::Plain => request,
-        };
-        Ok(request.body(Full::new(Bytes::from(body)))?)
-    }
 }
 
 /// One connection's user.
@@ -142,7 +94,7 @@ struct Caller {
 }
 
 impl Caller {
-    async fn call_until_done(self, mut sender: Sender) {
+    async fn call_until_done(self, mut client: Client) {
         let end = self.warm + Duration::from_secs_f64(self.plan.seconds);
         for id in 1.. {
             let begin = Instant::now();
@@ -153,15 +105,15 @@ impl Caller {
             if enough || self.seen.borrow().errors >= MAX_ERRORS {
                 return;
             }
-            let call = tokio::time::timeout(DEADLINE, self.call(&mut sender, id)).await;
-            let broken = call.is_err() || sender.is_closed();
+            let call = tokio::time::timeout(DEADLINE, self.call(&mut client, id)).await;
+            let broken = call.is_err() || client.is_closed();
             let outcome = call.unwrap_or_else(|late| Err(late.into()));
             if begin >= self.warm {
                 self.note(begin.elapsed(), outcome);
             }
             if broken {
-                match wire::connect(self.plan.to).await {
-                    Ok(again) => sender = again,
+                match self.plan.target.client().await {
+                    Ok(again) => client = again,
                     Err(_) => return,
                 }
             }
@@ -169,11 +121,15 @@ impl Caller {
     }
 
     /// One call, whose answer has to hold what was sent.
-    async fn call(&self, sender: &mut Sender, id: u64) -> Result<(), Fault> {
+    async fn call(&self, client: &mut Client, id: u64) -> Result<(), Fault> {
         let message = format!("message {id} of connection {}", self.number);
-        let request = self.plan.request(self.plan.body(id, &message))?;
-        sender.ready().await?;
-        let answer = sender.send_request(request).await?;
+        let call = Call {
+            id,
+            tool: &self.plan.tool,
+            message: &message,
+            progress: false,
+        };
+        let answer = client.call(&call).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
         let found = body
@@ -246,7 +202,8 @@ fn report(plan: &Plan, seen: &Seen, cpu: &[u64], elapsed: Duration) -> Value {
     .into()
 }
 
-fn latency(nanos: &[u64]) -> Object {
+/// Median and tail, in microseconds.
+pub(crate) fn latency(nanos: &[u64]) -> Object {
     let mut sorted = nanos.to_vec();
     sorted.sort_unstable();
     let at = |percent: usize| {

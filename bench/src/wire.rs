@@ -1,12 +1,12 @@
 //! One HTTP/1.1 connection, and a listener that tells where it listens.
 
-use std::{error::Error, future::Future, io::Write as _, net::SocketAddr};
+use std::{convert::Infallible, error::Error, future::Future, io::Write as _, net::SocketAddr};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Request, Response,
-    body::Incoming,
+    body::{Body, Incoming},
     client::conn::http1::{SendRequest, handshake},
     server::conn::http1,
     service::service_fn,
@@ -32,10 +32,11 @@ pub(crate) async fn connect(addr: SocketAddr) -> Result<Sender, Fault> {
 }
 
 /// Serves `answer` on a free loopback port, whose address is the first line of standard output.
-pub(crate) async fn serve<A, F>(answer: A) -> Result<(), Fault>
+pub(crate) async fn serve<A, F, B>(answer: A) -> Result<(), Fault>
 where
     A: Fn(Request<Incoming>) -> F + Clone + 'static,
-    F: Future<Output = Result<Response<Full<Bytes>>, Fault>> + 'static,
+    F: Future<Output = Result<Response<B>, Fault>> + 'static,
+    B: Body<Error = Infallible> + 'static,
 {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let mut stdout = std::io::stdout();
