@@ -228,6 +228,10 @@ impl Gateway {
         outcome: Outcome,
         heard: &mut Heard,
     ) -> Result<Bytes, Unanswered> {
+        // Of a stopped agent nothing goes on to a server.
+        if self.kill_switch.blocks(&exchange.call.principal.name) {
+            return Err(Unanswered::Gone);
+        }
         let (value, bytes) = match outcome {
             Outcome::Result { value, bytes } => (value, bytes),
             Outcome::Error { code, message, .. } => {
