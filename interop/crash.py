@@ -62,12 +62,11 @@ def kill_under_load(served, chance):
         descended = descendants(child.pid)
         child.send_signal(signal.SIGKILL)
     require(not load.wrong, f"answered under load: {load.wrong[:3]}")
-    require(descended, "the gateway had started nothing")
     end = time.monotonic() + 10
     while left := [pid for pid in descended if alive(pid)]:
         require(time.monotonic() < end, f"processes {left} outlived the gateway")
         time.sleep(0.02)
-    return load.acknowledged
+    return load.acknowledged, bool(descended)
 
 
 def kill_while_starting(served, chance):
@@ -127,9 +126,11 @@ def main():
         work = pathlib.Path(work)
         served = Gateway(work / "gateway")
         served.init("--server", f"shop={BINARY} demo-server", "--trust-hints")
-        acknowledged = []
+        acknowledged, with_children = [], 0
         for number in range(arguments.kills):
-            acknowledged += kill_under_load(served, chance)
+            answered, descended = kill_under_load(served, chance)
+            acknowledged += answered
+            with_children += descended
             if number % 5 == 0:
                 kill_while_starting(served, chance)
         with served.serving():
@@ -147,6 +148,8 @@ def main():
         require(not lost, f"{len(lost)} acknowledged calls are in no log: {sorted(lost)[:3]}")
         print(f"  {len(acknowledged)} calls answered, none lost; {len(listed)} sessions verified, "
               f"{recovered} of them sealed after a kill")
+        # On a busy machine a kill can come before the first child does.
+        require(with_children > arguments.kills // 2, "hardly a kill hit a gateway with children")
         require(recovered > arguments.kills // 2, "hardly a kill hit an open session")
 
 

@@ -9,8 +9,7 @@ use std::{
 };
 
 use cmcp_evidence::{
-    Attester, CollectError, Commitment, Evidence, Platform, PublicKey, ReportData, Sha256Digest,
-    Timestamp,
+    Attester, CollectError, Commitment, Platform, PublicKey, ReportData, Sha256Digest, Timestamp,
 };
 
 use crate::{settings::Settings, startup::Gateway};
@@ -59,8 +58,8 @@ impl EvidenceState {
         now: Timestamp,
     ) -> Result<(), CollectError> {
         let report_data = ReportData::for_record(&self.key, commitment);
-        let evidence = self.attester.collect(&report_data)?;
-        *self.digest.lock().unwrap_or_else(PoisonError::into_inner) = digest(&evidence);
+        let collected = self.attester.collect(&report_data)?;
+        *self.digest.lock().unwrap_or_else(PoisonError::into_inner) = collected.evidence.digest();
         self.collected.store(now.micros(), Ordering::Release);
         Ok(())
     }
@@ -163,10 +162,6 @@ pub(crate) fn commitment(
         log_size: 0,
         log_root: Sha256Digest::of(&[]),
     }
-}
-
-fn digest(evidence: &Evidence) -> Option<Sha256Digest> {
-    (!evidence.bytes.is_empty()).then(|| Sha256Digest::of(&evidence.bytes))
 }
 
 const SOONEST: Duration = Duration::from_millis(50);

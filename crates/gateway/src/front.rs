@@ -3,6 +3,7 @@
 
 mod listen;
 mod lists;
+mod stream;
 mod tasks;
 mod wanted;
 
@@ -33,7 +34,8 @@ use crate::{
     startup::Gateway,
 };
 
-pub(crate) use listen::{Listeners, Stream};
+pub(crate) use listen::Listeners;
+pub(crate) use stream::Stream;
 
 /// How far a request is answered.
 pub(crate) enum Begun {
@@ -53,6 +55,8 @@ pub(crate) enum Rest {
     Waiting(Waiting),
     /// A stream of what changes.
     Listen(Arc<Principal>, Stream),
+    /// The result of a task that may be working still.
+    Result(Arc<Principal>),
 }
 
 /// The answers that a call waits for.
@@ -102,16 +106,38 @@ impl Gateway {
                 let stream = self.stream(principal, request).await?;
                 return Ok(Begun::Rest(Rest::Listen(Arc::clone(principal), stream)));
             }
-            Method::TasksCancel
-            | Method::TasksGet
-            | Method::TasksList
-            | Method::TasksResult
-            | Method::TasksUpdate => return self.task_request(principal, request).await,
+            Method::TasksCancel | Method::TasksGet | Method::TasksList | Method::TasksUpdate => {
+                return self.task_request(principal, request).await;
+            }
+            Method::TasksResult => return Ok(Begun::Rest(Rest::Result(Arc::clone(principal)))),
             Method::Initialize => {
                 return Err(request.reject(Code::MethodNotFound, "Method not found", None));
             }
         };
         Ok(Begun::Known(known))
+    }
+
+    /// The same in a task of its own: a client that hangs up meanwhile takes no record along.
+    pub(crate) async fn begin_apart(
+        self: &Arc<Self>,
+        principal: &Arc<Principal>,
+        request: &Request,
+        headers: Option<&HeaderMap>,
+    ) -> Result<Begun, Rejection> {
+        if matches!(
+            request.method,
+            Method::ToolsCall
+                | Method::ResourcesRead
+                | Method::PromptsGet
+                | Method::CompletionComplete
+        ) {
+            // These only begin here.
+            return self.begin(principal, request, headers).await;
+        }
+        let (gateway, caller, asked) = (Arc::clone(self), Arc::clone(principal), request.clone());
+        let begun = tokio::spawn(async move { gateway.begin(&caller, &asked, None).await });
+        let failed = |_| Err(request.reject(Code::Internal, "Internal error", None));
+        begun.await.unwrap_or_else(failed)
     }
 
     /// Runs what takes its time, with a port to its client.
@@ -144,6 +170,12 @@ impl Gateway {
             Rest::Listen(principal, stream) => {
                 self.listen(&principal, stream, request.id.clone(), port);
                 None
+            }
+            Rest::Result(principal) => {
+                let (gateway, request) = (Arc::clone(self), request.clone());
+                Some(tokio::spawn(async move {
+                    gateway.wait_for_task(&principal, &request, port).await;
+                }))
             }
         }
     }

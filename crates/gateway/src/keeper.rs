@@ -162,6 +162,8 @@ impl Gateway {
             .block(agent.to_owned(), Some(reason.to_owned()))
             .await?;
         self.kill_switch.stored(agent);
+        // Whatever its client was asked, no answer of it counts any more.
+        self.parking.forget(agent);
         let mut claim = Ok(None);
         for session in self.sessions.all() {
             if session.principal.name != agent || !session.start_closing() {

@@ -121,6 +121,15 @@ impl<T> Parking<T> {
         (!entry.resume.is_closed()).then_some(Resume(entry.resume))
     }
 
+    /// Tells the calls of a principal that nobody comes back for them.
+    pub(crate) fn forget(&self, principal: &str) {
+        let mut table = lock(&self.table);
+        table
+            .waiting
+            .retain(|_, entry| *entry.principal != *principal);
+        table.of.remove(principal);
+    }
+
     /// Tells every call that nobody comes back for it.
     pub(crate) fn close(&self) {
         let mut table = lock(&self.table);

@@ -17,7 +17,8 @@ use std::{
 use axum::{Router, body::Body, extract::State, response::Response, routing::post};
 use bytes::Bytes;
 use cmcp_evidence::{
-    Attester, CollectError, Evidence, Platform, ReportData, Sha256Digest, SigningKey, Timestamp,
+    Attester, CollectError, Collected, Platform, ReportData, Sha256Digest, SigningKey,
+    SoftwareAttester, Timestamp,
 };
 use cmcp_json::{Limits, Object, Value};
 use cmcp_mcp::upstream::Server;
@@ -69,16 +70,12 @@ impl Attester for Fickle {
         Platform::Software
     }
 
-    fn collect(&self, report_data: &ReportData) -> Result<Evidence, CollectError> {
+    fn collect(&self, report_data: &ReportData) -> Result<Collected, CollectError> {
         if self.fails.load(Ordering::SeqCst) {
             return Err(CollectError::DeviceFailed(Platform::Software));
         }
         self.asked.lock().unwrap().push(*report_data);
-        Ok(Evidence {
-            platform: Platform::Software,
-            bytes: Vec::new(),
-            report_data: *report_data,
-        })
+        SoftwareAttester.collect(report_data)
     }
 }
 

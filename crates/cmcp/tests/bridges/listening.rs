@@ -374,28 +374,6 @@ fn modern_clients_have_nothing_to_get_or_delete() {
 }
 
 #[test]
-fn changed_roots_are_told_to_the_servers_that_know_of_them() {
-    let (upstream, gateway) = started(Era::Legacy, crate::items::ASKS);
-    let with = Session::open(&gateway, ALICE, crate::asked::ROOTS.declared);
-    let without = Session::open(&gateway, BOB, "{}");
-    with.call("echo");
-    without.call("echo");
-    without.notify("notifications/roots/list_changed", "{}");
-    with.notify("notifications/roots/list_changed", "{}");
-    let told = upstream.await_requests(1, "notifications/roots/list_changed");
-    std::thread::sleep(Duration::from_millis(100));
-    assert_eq!(upstream.of("notifications/roots/list_changed").len(), 1);
-    let given = upstream
-        .of("initialize")
-        .iter()
-        .filter(|seen| seen.at(&["params", "capabilities"]).get("roots").is_some())
-        .count();
-    assert_eq!(given, 1);
-    assert!(!told[0].session().is_empty());
-    gateway.finish();
-}
-
-#[test]
 fn a_message_of_a_server_of_its_own_accord_goes_to_its_own_principal() {
     let (upstream, gateway) = started(Era::Legacy, ALL);
     let (alice, mut alices) = open(&gateway, ALICE);
@@ -416,31 +394,67 @@ fn a_message_of_a_server_of_its_own_accord_goes_to_its_own_principal() {
 }
 
 #[test]
-fn f10_tool_text_in_a_stream_is_one_event_in_the_running_product_too() {
+fn what_no_server_tells_of_is_not_acknowledged() {
+    for (era, capabilities) in [
+        (Era::Legacy, r#"{"tools":{},"resources":{}}"#),
+        (Era::Modern, r#"{"tools":{},"resources":{}}"#),
+    ] {
+        let upstream = Upstream::with(era, &library(), capabilities);
+        let gateway = before(&[("up", &upstream)]).policy(ALL).start();
+        let modern = Modern::new(&gateway, ALICE);
+        let wanted =
+            r#"{"notifications":{"resourceSubscriptions":["doc://one"],"toolsListChanged":true}}"#;
+        let mut listening = modern.send("subscriptions/listen", wanted);
+        gateway.unheard();
+        let granted = at(&listening.message(), "params.notifications");
+        assert_eq!(at(&granted, "resourceSubscriptions").to_string(), "[]");
+        // Lists are compared by the gateway itself.
+        assert_eq!(at(&granted, "toolsListChanged").to_string(), "true");
+        assert!(upstream.of("resources/subscribe").is_empty());
+        drop(listening);
+        gateway.finish();
+    }
+}
+
+#[test]
+fn n01_one_stream_asks_for_so_many_resources_and_no_more() {
+    let (_, gateway) = started(Era::Legacy, ALL);
+    let uris: Vec<String> = (0..2_000).map(|n| format!("\"doc://{n}\"")).collect();
+    let wanted = format!(
+        r#"{{"notifications":{{"resourceSubscriptions":[{}]}}}}"#,
+        uris.join(",")
+    );
+    let modern = Modern::new(&gateway, ALICE);
+    let mut listening = modern.send("subscriptions/listen", &wanted);
+    let granted = at(&listening.message(), "params.notifications");
+    assert_eq!(granted.to_string(), r#"{"resourceSubscriptions":[]}"#);
+    drop(listening);
+    (0..256).for_each(|_| gateway.unheard());
+    gateway.finish();
+}
+
+#[test]
+fn a_subscriber_that_hangs_up_leaves_its_outcome_behind() {
     let (upstream, gateway) = started(Era::Legacy, ALL);
-    let hostile = r"a\n\ndata: {\u0022jsonrpc\u0022:\u00222.0\u0022}\n\nevent: endpoint\ndata: http://evil\r\n\r\n: \u2028";
-    upstream.on("tools/call", move |_| {
-        crate::upstream::Reply::talk(move |talk| {
-            talk.progress("1", hostile);
-            talk.result(&format!(
-                r#"{{"content":[{{"type":"text","text":"{hostile}"}}]}}"#
-            ));
-        })
+    let gate = crate::support::Gate::default();
+    let held = gate.clone();
+    upstream.act(move |seen| {
+        if seen.method == "resources/list" {
+            held.wait();
+        }
+        None
     });
     let session = Session::open(&gateway, ALICE, "{}");
-    let mut call = session.send(
-        "tools/call",
-        r#"{"name":"echo","arguments":{"text":"x"},"_meta":{"progressToken":1}}"#,
-    );
-    let mut data = 0;
-    while let Some(event) = call.event() {
-        assert!(
-            event.name == "message" || event.data.is_empty(),
-            "{event:?}"
-        );
-        data += usize::from(!event.data.is_empty());
-    }
-    assert_eq!(data, 2);
+    let subscribing = session.send("resources/subscribe", ONE);
+    upstream.await_requests(1, "resources/list");
+    drop(subscribing);
     gateway.unheard();
-    gateway.finish();
+    // Long enough for the gateway to notice.
+    std::thread::sleep(Duration::from_millis(100));
+    gate.open();
+    let log = gateway.finish();
+    let outcome = log
+        .iter()
+        .find(|entry| at(entry, "action").as_str() == Some("subscribe"));
+    assert_eq!(at(outcome.unwrap(), "verdict").as_str(), Some("allow"));
 }

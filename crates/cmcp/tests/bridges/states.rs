@@ -204,3 +204,116 @@ fn a_state_holds_what_a_server_may_say_and_no_more() {
     assert_eq!(got.text(), "done");
     gateway.finish();
 }
+
+#[test]
+fn a_call_that_waits_for_its_client_ends_with_its_session() {
+    let (upstream, setup) = crate::items::usual(Era::Legacy);
+    let settings = "session_close_drain_seconds: 0\n";
+    let gateway = setup.policy(ASKS).settings(settings).start();
+    ELICIT.asked_by(&upstream);
+    let asked = client(&gateway).call("work").result();
+    let other = gateway.call("echo", r#"{"text":"x"}"#);
+    let session = other.header("cmcp-session-id").unwrap();
+    let closed = gateway.operator(&format!("POST /sessions/{session}/close"), "");
+    assert_eq!(closed.status, 200, "{}", closed.text());
+    upstream.await_requests(1, "notifications/cancelled");
+    let answers = answers(&asked, ELICIT.answer);
+    let got = client(&gateway).call_again("work", &at(&asked, "requestState"), &answers);
+    assert_eq!(got.error().0, -32602, "{got:?}");
+    nothing_heard(&upstream);
+    gateway.unheard();
+    gateway.finish();
+}
+
+#[test]
+fn m07_a_stopped_agents_answers_reach_no_server() {
+    for era in [Era::Legacy, Era::Modern] {
+        let (upstream, gateway, asked) = asked(era);
+        let order = r#"{"agent_id":"alice","reason":"drill","authorized_by":"zoe"}"#;
+        assert_eq!(
+            gateway.operator("POST /kill-switch/trip", order).status,
+            200
+        );
+        let answers = answers(&asked, ELICIT.answer);
+        let got = client(&gateway).call_again("work", &at(&asked, "requestState"), &answers);
+        assert!(got.last.get("error").is_some(), "{got:?}");
+        nothing_heard(&upstream);
+        if era == Era::Legacy {
+            gateway.unheard();
+        }
+        gateway.finish();
+    }
+}
+
+/// The client's answer did not come here.
+fn nothing_heard(upstream: &Upstream) {
+    for seen in upstream.requests() {
+        let body = String::from_utf8_lossy(&seen.body).into_owned();
+        assert!(!body.contains("irst"), "an answer was passed on: {body}");
+    }
+}
+
+#[test]
+fn answers_alone_are_answers_to_what_their_own_principal_was_asked_last() {
+    let (upstream, gateway, asked) = asked(Era::Modern);
+    let answers = answers(&asked, ELICIT.answer);
+    let bare = |text: &str| {
+        let params = format!(r#"{{"name":"work","arguments":{{"text":"{text}"}}"#);
+        format!(r#"{params},"inputResponses":{answers}}}"#)
+    };
+    // Neither Bob's nor those of another call are answers to anything: they are asked anew.
+    let bob = Modern::new(&gateway, BOB).declaring(ELICIT.declared);
+    for got in [
+        bob.ask("tools/call", &bare("hello")),
+        client(&gateway).ask("tools/call", &bare("other")),
+    ] {
+        let kind = at(&got.result(), "resultType");
+        assert_eq!(kind.as_str(), Some("input_required"), "{got:?}");
+    }
+    nothing_heard(&upstream);
+    let got = client(&gateway).ask("tools/call", &bare("hello"));
+    assert!(got.text().contains("irst"), "{got:?}");
+    gateway.finish();
+}
+
+#[test]
+fn two_questions_at_once_are_put_one_after_the_other() {
+    let (upstream, gateway) = started(Era::Legacy, ASKS);
+    let params = |which: &str| ELICIT.params.replace("Which one?", which);
+    let (first, second) = (params("one"), params("two"));
+    upstream.on("tools/call", move |_| {
+        let (first, second) = (first.clone(), second.clone());
+        crate::upstream::Reply::talk(move |talk| {
+            let asked = [("a", first), ("b", second)].map(|(id, params)| {
+                let method = ELICIT.method;
+                talk.say(&format!(
+                    r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}","params":{params}}}"#
+                ));
+                id
+            });
+            let heard = asked.map(|id| talk.upstream.await_answer(id).to_string());
+            talk.result(&said(&heard.concat()));
+        })
+    });
+    let mut asked = client(&gateway).call("work").result();
+    let mut shown = Vec::new();
+    for round in 0..2 {
+        let requests = at(&asked, "inputRequests");
+        assert_eq!(requests.as_object().unwrap().len(), 1, "{asked}");
+        shown.push(requests.to_string());
+        let answer = format!(r#"{{"action":"accept","content":{{"which":"answer {round}"}}}}"#);
+        let answers = answers(&asked, &answer);
+        let got = client(&gateway).call_again("work", &at(&asked, "requestState"), &answers);
+        asked = got.result();
+    }
+    assert!(
+        shown[0].contains("one") && shown[1].contains("two"),
+        "{shown:?}"
+    );
+    let heard = asked.to_string();
+    assert!(
+        heard.contains("answer 0") && heard.contains("answer 1"),
+        "{heard}"
+    );
+    gateway.finish();
+}

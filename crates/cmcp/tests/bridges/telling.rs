@@ -324,3 +324,25 @@ fn a_question_whose_server_goes_on_without_an_answer_is_in_the_log_too() {
         ["cancelled", "outcome-unknown"]
     );
 }
+
+#[test]
+fn changed_roots_are_told_to_the_servers_that_know_of_them() {
+    let (upstream, gateway) = started(Era::Legacy, crate::items::ASKS);
+    let with = Session::open(&gateway, ALICE, crate::asked::ROOTS.declared);
+    let without = Session::open(&gateway, BOB, "{}");
+    with.call("echo");
+    without.call("echo");
+    without.notify("notifications/roots/list_changed", "{}");
+    with.notify("notifications/roots/list_changed", "{}");
+    let told = upstream.await_requests(1, "notifications/roots/list_changed");
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(upstream.of("notifications/roots/list_changed").len(), 1);
+    let given = upstream
+        .of("initialize")
+        .iter()
+        .filter(|seen| seen.at(&["params", "capabilities"]).get("roots").is_some())
+        .count();
+    assert_eq!(given, 1);
+    assert!(!told[0].session().is_empty());
+    gateway.finish();
+}

@@ -240,7 +240,7 @@ impl Gateway {
                     self.identity().initialize_result(version, &capabilities),
                 ))
             }
-            (_, true | false) => self.begin(principal, &request, headers).await,
+            (_, true | false) => self.begin_apart(principal, &request, headers).await,
         };
         let ended = match begun {
             Ok(Begun::Known(result)) => Last::ok(jsonrpc::result(&request.id, &result)),

@@ -8,7 +8,7 @@ use cmcp_mcp::{
     error::Code,
     jsonrpc::{self, Outcome},
     method::Method,
-    server::{Last, Rejection, Request},
+    server::{Last, Port, Rejection, Request},
     upstream::{Ask, Reply},
 };
 use cmcp_policy::{
@@ -98,8 +98,31 @@ impl Gateway {
         }
     }
 
+    /// `tasks/result`, for as long as its task takes, or until its client does not want it any more.
+    pub(super) async fn wait_for_task(
+        self: &Arc<Self>,
+        principal: &Arc<Principal>,
+        request: &Request,
+        port: Port,
+    ) {
+        let begun = tokio::select! {
+            biased;
+            () = port.cancelled() => return,
+            begun = self.task_request(principal, request) => begun,
+        };
+        port.finish(match begun {
+            Ok(Begun::Known(result)) => Last::ok(jsonrpc::result(&request.id, &result)),
+            Ok(Begun::Ended(last)) => last,
+            Err(rejection) => rejection.into(),
+            Ok(Begun::Rest(_)) => {
+                let failed = request.reject(Code::Internal, "Internal error", None);
+                failed.into()
+            }
+        });
+    }
+
     /// `tasks/get`: how far it is, and what stands beside that.
-    async fn task_now(&self, about: &About<'_>) -> Result<Begun, Rejection> {
+    async fn task_now(self: &Arc<Self>, about: &About<'_>) -> Result<Begun, Rejection> {
         let task = about.task;
         if let Some(ended) = task.payload.ended() {
             return about.known(&task.told(), &ended);
@@ -137,7 +160,7 @@ impl Gateway {
     }
 
     /// `tasks/result` of 2025-11-25: waits for the end.
-    async fn task_result(&self, about: &About<'_>) -> Result<Begun, Rejection> {
+    async fn task_result(self: &Arc<Self>, about: &About<'_>) -> Result<Begun, Rejection> {
         let task = about.task;
         loop {
             if let Some(ended) = task.payload.ended() {
@@ -160,7 +183,7 @@ impl Gateway {
 
     /// Fetches the result of a task that has ended, and closes its call.
     async fn finish(
-        &self,
+        self: &Arc<Self>,
         about: &About<'_>,
         raw: &Bytes,
         value: &Value,
@@ -195,7 +218,10 @@ impl Gateway {
                 }
             }
         };
-        Ok(self.finish_task(task, reply).await)
+        // To its end, even where the client does not want it any more meanwhile.
+        let (gateway, task) = (Arc::clone(self), Arc::clone(task));
+        let finishing = tokio::spawn(async move { gateway.finish_task(&task, reply).await });
+        finishing.await.map_err(|_| about.gone())
     }
 
     /// `tasks/cancel`.
@@ -356,7 +382,7 @@ fn only_as_task(item: &Approved) -> bool {
 
 /// A request about one task.
 struct About<'a> {
-    task: &'a Task<OpenTask>,
+    task: &'a Arc<Task<OpenTask>>,
     request: &'a Request,
     to: Form,
 }

@@ -127,7 +127,14 @@ impl Gateway {
             binary: Digest::Sha256(sealing.terms.binary),
             runtime: match self.evidence.platform() {
                 Platform::Software => Runtime::Software,
-                platform @ (Platform::AzureSnp
+                platform @ (Platform::Aci
+                | Platform::AzureSnp
+                | Platform::AzureTdx
+                | Platform::Gcp
+                | Platform::Gpu
+                | Platform::Maa
+                | Platform::Nitro
+                | Platform::Nras
                 | Platform::Sgx
                 | Platform::Snp
                 | Platform::Tdx

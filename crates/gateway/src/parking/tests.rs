@@ -129,3 +129,18 @@ async fn a_gateway_that_ends_tells_its_calls() {
     assert_eq!(stall.resumed().await, None);
     assert_eq!(parking.len(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_principal_whose_answers_count_no_more_is_waited_for_no_more() {
+    let parking = parking();
+    let (_, first) = parking.park("alice", MINUTE).unwrap();
+    let (_, second) = parking.park("alice", MINUTE).unwrap();
+    let (handle, others) = parking.park("bob", MINUTE).unwrap();
+    parking.forget("alice");
+    assert_eq!(first.resumed().await, None);
+    assert_eq!(second.resumed().await, None);
+    assert_eq!(parking.len(), 1);
+    assert!(!parking.table.lock().unwrap().of.contains_key("alice"));
+    parking.take("bob", &handle).unwrap().hand("his").unwrap();
+    assert_eq!(others.resumed().await, Some("his"));
+}
