@@ -1,3 +1,9 @@
+mod claims;
+mod preimage;
+
+pub use claims::{Claims, ClaimsError, NamedHash};
+pub use preimage::{Preimage, Presented, Release, Role, Session, SuiteHash, Unbound};
+
 use std::fmt;
 
 use crate::{PublicKey, Sha256Digest, b64, hex};
@@ -18,6 +24,22 @@ impl ReportData {
             *byte = *half;
         }
         Self(bytes)
+    }
+
+    /// The SHA-256 of a preimage, and zeros behind it.
+    pub(crate) fn of_preimage(preimage: &[u8]) -> Self {
+        let digest = Sha256Digest::of(preimage);
+        let mut bytes = [0; 64];
+        for (byte, digest) in bytes.iter_mut().zip(digest.as_bytes()) {
+            *byte = *digest;
+        }
+        Self(bytes)
+    }
+
+    /// What a TPM quotes that cannot quote all 64 bytes.
+    #[must_use]
+    pub fn for_small_tpm(&self) -> Sha256Digest {
+        Sha256Digest::of(&self.0)
     }
 
     /// Bytes found in evidence.
@@ -66,6 +88,10 @@ impl Commitment {
     /// Version 1 of the commitment: 195 bytes, hashed.
     #[must_use]
     pub fn digest(&self) -> Sha256Digest {
+        Sha256Digest::of(&self.preimage())
+    }
+
+    fn preimage(&self) -> Vec<u8> {
         let Self {
             nonce,
             policy,
@@ -78,7 +104,7 @@ impl Commitment {
             Some(nonce) => Sha256Digest::of(nonce.as_bytes()),
             None => Sha256Digest::from_bytes([0; 32]),
         };
-        Sha256Digest::of_parts(&[
+        let parts: [&[u8]; 7] = [
             COMMITMENT_TAG,
             nonce.as_bytes(),
             policy.as_bytes(),
@@ -86,7 +112,8 @@ impl Commitment {
             config.as_bytes(),
             &log_size.to_be_bytes(),
             log_root.as_bytes(),
-        ])
+        ];
+        parts.concat()
     }
 }
 

@@ -1,3 +1,5 @@
+mod pem;
+
 use std::fmt;
 
 use cmcp_json::{Object, Value};
@@ -11,6 +13,9 @@ pub enum KeyError {
     /// The text is not canonical base64url or hexadecimal of 32 bytes.
     #[error("key is not 32 bytes in canonical base64url (43 characters) or lower-case hexadecimal")]
     Encoding,
+    /// Not a key in PEM as it is expected.
+    #[error("key is not one Ed25519 key in PEM; `openssl genpkey -algorithm ed25519` writes one")]
+    Pem,
     /// The bytes are no point of the curve, or not its one encoding.
     #[error("key is not a canonical Ed25519 public key")]
     Point,

@@ -5,6 +5,7 @@
 //! machine; a name may lead to a private address only where configuration lists it; the address that
 //! was checked is the one connected to; a redirect is an answer like any other wrong one.
 
+mod download;
 mod url;
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
@@ -12,10 +13,11 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use cmcp_json::{Limits, Value};
 use http::{
-    HeaderMap, HeaderValue, Method, Request, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use http_body_util::Full;
+use hyper::body::Incoming;
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
@@ -28,6 +30,7 @@ use crate::{
     upstream::{ConnectFault, UpstreamError},
 };
 
+pub use self::download::Downloaded;
 pub use url::{Url, UrlError};
 
 /// Fetches documents.
@@ -82,8 +85,8 @@ pub enum FetchFault {
     #[error("it answers with HTTP status {0}")]
     Status(u16),
     /// Longer than any such document.
-    #[error("the document is larger than {MAX_BYTES} bytes")]
-    TooLarge,
+    #[error("the document is larger than {0} bytes")]
+    TooLarge(usize),
     /// Another content type.
     #[error("the answer is no JSON: its content type says something else")]
     ContentType,
@@ -195,17 +198,10 @@ impl Fetcher {
         authorization: Option<HeaderValue>,
         body: Bytes,
     ) -> Result<Fetched, FetchFault> {
-        let target = HttpTarget::parse(url.as_str(), TlsPin::WebPki)
-            .map_err(|_| FetchFault::Connect(ConnectFault::Resolve))?
-            .with_reach(self.listed.reach(url));
         let mut request = Request::new(Full::new(body));
-        request.headers_mut().insert(HOST, target.authority.clone());
         request
             .headers_mut()
             .insert(ACCEPT, HeaderValue::from_static(JSON));
-        request
-            .headers_mut()
-            .insert(USER_AGENT, HeaderValue::from_static(AGENT));
         if method == Method::POST {
             request
                 .headers_mut()
@@ -216,20 +212,10 @@ impl Fetcher {
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         *request.method_mut() = method;
-        *request.uri_mut() = target.path.clone();
-        let tls = target.tls.is_some().then_some(&self.tls);
-        let mut link = Link::open(&target, tls, self.within)
-            .await
-            .map_err(|failed| FetchFault::Connect(connect_fault(failed)))?;
-        let response = link.send(request).await.map_err(|failed| match failed {
-            SendFailure::Unsent(_) | SendFailure::Broken(_) => FetchFault::Lost,
-        })?;
+        let (mut link, response) = self.send(url, request).await?;
         let (head, body) = response.into_parts();
-        if head.status.is_redirection() {
-            return Err(FetchFault::Redirect(head.status.as_u16()));
-        }
         check_content(head.status, &head.headers)?;
-        let text = read(&mut link, body).await?;
+        let text = read(&mut link, body, MAX_BYTES).await?;
         let document = cmcp_json::parse(&text, &LIMITS).map_err(|_| {
             if head.status.is_success() {
                 FetchFault::NotJson
@@ -241,6 +227,32 @@ impl Fetcher {
             status: head.status,
             document,
         })
+    }
+
+    /// Sends a request where the URL leads, and takes any answer but a redirect.
+    async fn send(
+        &self,
+        url: &Url,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Link, Response<Incoming>), FetchFault> {
+        let target = HttpTarget::parse(url.as_str(), TlsPin::WebPki)
+            .map_err(|_| FetchFault::Connect(ConnectFault::Resolve))?
+            .with_reach(self.listed.reach(url));
+        *request.uri_mut() = target.path.clone();
+        let headers = request.headers_mut();
+        headers.insert(HOST, target.authority.clone());
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let tls = target.tls.is_some().then_some(&self.tls);
+        let mut link = Link::open(&target, tls, self.within)
+            .await
+            .map_err(|failed| FetchFault::Connect(connect_fault(failed)))?;
+        let response = link.send(request).await.map_err(|failed| match failed {
+            SendFailure::Unsent(_) | SendFailure::Broken(_) => FetchFault::Lost,
+        })?;
+        if response.status().is_redirection() {
+            return Err(FetchFault::Redirect(response.status().as_u16()));
+        }
+        Ok((link, response))
     }
 }
 
@@ -318,14 +330,14 @@ pub(crate) fn form_encoded(text: &str) -> String {
     encoded
 }
 
-async fn read(link: &mut Link, mut body: hyper::body::Incoming) -> Result<Bytes, FetchFault> {
+async fn read(link: &mut Link, mut body: Incoming, limit: usize) -> Result<Bytes, FetchFault> {
     let mut text = BytesMut::new();
     while let Some(frame) = link.frame(&mut body).await {
         let Ok(data) = frame.map_err(|_| FetchFault::Lost)?.into_data() else {
             continue;
         };
-        if text.len().saturating_add(data.len()) > MAX_BYTES {
-            return Err(FetchFault::TooLarge);
+        if text.len().saturating_add(data.len()) > limit {
+            return Err(FetchFault::TooLarge(limit));
         }
         text.extend_from_slice(&data);
     }
@@ -334,10 +346,7 @@ async fn read(link: &mut Link, mut body: hyper::body::Incoming) -> Result<Bytes,
 
 /// JSON, or one of the types whose syntax is JSON's; not compressed.
 fn check_content(status: StatusCode, headers: &HeaderMap) -> Result<(), FetchFault> {
-    let coding = headers.get(CONTENT_ENCODING);
-    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(FetchFault::Compressed);
-    }
+    check_coding(headers)?;
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
@@ -349,6 +358,14 @@ fn check_content(status: StatusCode, headers: &HeaderMap) -> Result<(), FetchFau
         true => Ok(()),
         false if status.is_success() => Err(FetchFault::ContentType),
         false => Err(FetchFault::Status(status.as_u16())),
+    }
+}
+
+fn check_coding(headers: &HeaderMap) -> Result<(), FetchFault> {
+    let coding = headers.get(CONTENT_ENCODING);
+    match coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        true => Err(FetchFault::Compressed),
+        false => Ok(()),
     }
 }
 

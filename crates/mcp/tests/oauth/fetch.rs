@@ -135,7 +135,7 @@ async fn what_is_no_document_is_refused_by_what_it_is() {
         ("/page", FetchFault::Status(500)),
         ("/empty", FetchFault::Lost),
         ("/short", FetchFault::Lost),
-        ("/large", FetchFault::TooLarge),
+        ("/large", FetchFault::TooLarge(512 << 10)),
         ("/other", FetchFault::Lost),
     ] {
         assert_eq!(fault(&site, path).await, expected, "{path}");

@@ -221,7 +221,7 @@ fn is_absent(error: &FetchError) -> bool {
         | FetchFault::Timeout(_)
         | FetchFault::Lost
         | FetchFault::Redirect(_)
-        | FetchFault::TooLarge
+        | FetchFault::TooLarge(_)
         | FetchFault::Compressed
         | FetchFault::NotJson => false,
     }

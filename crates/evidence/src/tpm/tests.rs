@@ -1,0 +1,9 @@
+mod captured;
+mod forged;
+mod key;
+mod logs;
+mod machine;
+mod policy;
+mod real;
+mod shapes;
+mod swtpm;
