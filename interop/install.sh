@@ -26,6 +26,13 @@ python_environment() {
   ./bin/pip install --quiet --disable-pip-version-check "$@"
 }
 
+# The public vectors are in the source distributions alone.
+source_distributions() {
+  python3 -m venv venv
+  ./venv/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: "$@"
+  for archive in *.tar.gz; do tar xzf "$archive"; done
+}
+
 npm_packages() {
   npm install --silent --no-audit --no-fund --prefix . "$@"
 }
@@ -33,7 +40,10 @@ npm_packages() {
 part python-sdk-1 "$PYTHON_SDK_1" python_environment
 part python-sdk-2 "$PYTHON_SDK_2" python_environment
 part python-reference "$PYTHON_REFERENCE" python_environment
+part python-oracle "$PYTHON_ORACLE" python_environment
+part public-vectors "$PUBLIC_VECTORS" source_distributions
 part npm "$NPM_PACKAGES" npm_packages
 part npm-conformance "$NPM_CONFORMANCE" npm_packages
 part npm-conformance-latest "$NPM_CONFORMANCE_LATEST" npm_packages
 part npm-clients "$NPM_CLIENTS" npm_packages
+part npm-wasm "$NPM_WASM" npm_packages

@@ -35,7 +35,8 @@ def main() -> int:
             wrong += 1
             print(f"{family} {name}: {fault}; answered {json.dumps(answer)}")
     print(", ".join(f"{family} {count}" for family, count in total.items()), f"— {wrong} wrong")
-    missing = {"bytes", "canon", "vercompat", "revocation", "citation", "repro", "policy"} - set(total)
+    families = "bytes canon vercompat revocation citation repro policy evidence anchor depth"
+    missing = set(families.split()) - set(total)
     if missing:
         print("no vectors for:", ", ".join(sorted(missing)), file=sys.stderr)
         return 2
@@ -59,10 +60,14 @@ def vectors(roots):
         ("citation-resolution", citation),
         ("reproducibility-claim", repro),
         ("policy-resolution", policy),
+        ("runtime-evidence/vectors", evidence),
+        ("anchor-inclusion", anchor),
+        ("build-provenance-depth", depth),
     ):
         for root in roots:
-            for folder in sorted(root.rglob(directory)):
-                for path in sorted(folder.glob("[0-9]*.json")):
+            for folder in sorted(root.glob(f"**/{directory}")):
+                named = "*.json" if family is evidence else "[0-9]*.json"
+                for path in sorted(folder.glob(named)):
                     yield from family(path, json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -171,6 +176,21 @@ def policy(path, vector):
     # A reference the record got wrong is seen without resolving anything; nothing else is.
     offline = {"tr_pol_003": "fail" if vector["boundary"] == "malformed" else "skip"}
     yield "policy", path.stem + " offline", {"record": vector["record"]}, same(offline, "tr_pol_003")
+
+
+def evidence(path, vector):
+    given = {"record": vector["record"], "context": vector.get("context", {})}
+    yield "evidence", path.stem, given, same(vector["expected"], *vector["expected"])
+
+
+def anchor(path, vector):
+    given = {"claim": vector["claim"], "receipt": vector["receipt"]}
+    yield "anchor", path.stem, given, same(vector["expected"], "tr_anc_002")
+
+
+def depth(path, vector):
+    given = {"context": vector["context"], "build_provenance": vector["build_provenance"]}
+    yield "depth", path.stem, given, same(vector["expected"], *vector["expected"])
 
 
 if __name__ == "__main__":

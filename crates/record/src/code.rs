@@ -54,6 +54,16 @@ codes! {
     DuplicateMember = "duplicate_member",
     /// A hardware platform is named and no evidence comes with it.
     EvidenceAbsent = "evidence_absent",
+    /// The evidence is named and not held: nothing was fetched.
+    EvidenceByReference = "evidence_by_reference",
+    /// What the record says of its evidence is not what the evidence is.
+    EvidenceContradicted = "evidence_contradicted",
+    /// The evidence is malformed, or its signatures do not lead to the vendor.
+    EvidenceInvalid = "evidence_invalid",
+    /// The reference values do not accept the evidence.
+    EvidenceRefused = "evidence_refused",
+    /// Genuine evidence that does not commit to the record's key.
+    EvidenceUnbound = "evidence_unbound",
     /// Evidence comes with the claim and this build has no verifier for it.
     EvidenceUnsupported = "evidence_unsupported",
     /// The audit export breaks one of its own rules.

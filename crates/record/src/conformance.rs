@@ -5,6 +5,8 @@ use cmcp_json::{Limits, Object, Value};
 
 use crate::code::Code;
 
+mod anchor;
+mod depth;
 mod families;
 mod policy;
 
@@ -21,7 +23,10 @@ pub fn answer(input: &[u8]) -> Vec<u8> {
             "revocation" => families::revocation(&input),
             "citation" => families::citation(&input),
             "repro" => families::repro(&input),
+            "evidence" => families::evidence(&input),
             "policy" => policy::answer(&input),
+            "anchor" => anchor::answer(&input),
+            "depth" => depth::answer(&input),
             _ => Ok(Object::from([("unsupported", family.as_str())])),
         }
     });

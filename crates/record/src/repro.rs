@@ -66,6 +66,7 @@ impl Fault {
             Problem::Absent if path.starts_with("reproducibility.") => Self::ClaimIncomplete,
             Problem::Absent
             | Problem::Empty
+            | Problem::EvidenceNotOne
             | Problem::Integer { .. }
             | Problem::KeyMaterial
             | Problem::OriginOnHardware

@@ -303,6 +303,7 @@ fn reported(violation: &Violation) -> String {
             .map_or("", |(object, _)| object),
         Problem::DivergedWithoutDigest
         | Problem::Empty
+        | Problem::EvidenceNotOne
         | Problem::Integer { .. }
         | Problem::KeyMaterial
         | Problem::MethodWithoutResult

@@ -157,6 +157,8 @@ pub enum Problem {
     MethodWithoutResult,
     /// Something was not attempted and no reason is given.
     NotAttemptedWithoutReason,
+    /// Evidence is neither held nor named, or both.
+    EvidenceNotOne,
     /// Evidence that others assembled cannot carry a hardware platform.
     OriginOnHardware,
     /// The key carries private material.
@@ -187,6 +189,7 @@ impl fmt::Display for Problem {
             Self::NotAttemptedWithoutReason => {
                 f.write_str("was not attempted and gives no `reason`")
             }
+            Self::EvidenceNotOne => f.write_str("must have either `quote` or `quote_digest`"),
             Self::OriginOnHardware => {
                 f.write_str("was assembled elsewhere and cannot name a hardware platform")
             }

@@ -17,7 +17,7 @@ pub(crate) mod schema;
 
 pub use crate::shape::{Problem, Violation};
 pub use draft::{DraftError, Enforcement, Policy, RecordDraft, Runtime, Transcript};
-pub use schema::PROFILE;
+pub use schema::{PROFILE, PROFILE_V0_3};
 
 /// A digest as TRACE writes it: `sha256:` or `sha384:` and lower-case hexadecimal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -88,7 +88,13 @@ impl AcceptedProfiles {
         Self(vec![PROFILE])
     }
 
-    /// The set a caller declares.
+    /// TRACE v0.2, and the draft of v0.3 that carries evidence inside the record.
+    #[must_use]
+    pub fn with_draft() -> Self {
+        Self(vec![PROFILE, PROFILE_V0_3])
+    }
+
+    /// The set a caller declares. The draft is none that a set can name: see [`Self::with_draft`].
     ///
     /// # Errors
     /// The set is empty, or names a profile whose shape cannot be checked here; v0.1 is one.
@@ -170,7 +176,13 @@ impl TrustRecord {
         };
         check_profile(&object, accepted)?;
         let signature = read_signature(&object)?;
-        let violations = schema::RECORD.violations(&object);
+        let draft = object.get("eat_profile").and_then(Value::as_str) == Some(PROFILE_V0_3);
+        let shape = if draft {
+            &schema::RECORD_V0_3
+        } else {
+            &schema::RECORD
+        };
+        let violations = shape.violations(&object);
         if !violations.is_empty() {
             return Err(RecordError::Schema(violations));
         }

@@ -13,15 +13,20 @@ use crate::revocation;
 use crate::trust_record::{AcceptedProfiles, Digest, RecordError, TrustedKey};
 
 mod anchor;
+mod appraisal;
 mod bundle;
 mod claim;
 mod claim_schema;
 mod common;
+mod hardware;
 mod plain;
 mod report;
+mod sidecar;
 
 pub use anchor::{Anchor, AnchorError, Receipt};
+pub use appraisal::{Appraisal, Asked, NotAppraised};
 pub use report::{Check, Document, Field, Grade, Outcome, Report, Status};
+pub use sidecar::{Sidecar, SidecarError};
 
 pub(crate) use plain::verify as verify_plain;
 
@@ -37,6 +42,9 @@ pub struct Expectations {
     pub policy: Pin<Digest>,
     /// The tool catalog in force.
     pub catalog: Pin<Digest>,
+    /// What reference values say of the evidence that the record carries. Without it, evidence is asked
+    /// whether genuine hardware made it, and no more.
+    pub evidence: Pin<Appraisal>,
     /// The measurements of releases the caller approved; an empty list approves none.
     pub measurements: Pin<Vec<Digest>>,
     /// How old the record may be.
@@ -59,6 +67,7 @@ impl Expectations {
             trusted_key: Pin::NotPinned,
             policy: Pin::NotPinned,
             catalog: Pin::NotPinned,
+            evidence: Pin::NotPinned,
             measurements: Pin::NotPinned,
             freshness,
             challenge: Pin::NotPinned,

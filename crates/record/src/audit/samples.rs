@@ -6,10 +6,20 @@ use cmcp_json::{Limits, Value};
 use super::*;
 use crate::verdict::Verdict;
 
-/// A file of the shared folder; without it, outside CI, the test is skipped.
+/// A file that belongs to the formats; without the shared folder, outside CI, the test is skipped.
 pub(crate) fn shared(name: &str) -> Option<Vec<u8>> {
+    outside("formats", name)
+}
+
+/// A captured piece of evidence, likewise.
+pub(crate) fn vector(name: &str) -> Option<Vec<u8>> {
+    outside("vectors", name)
+}
+
+fn outside(folder: &str, name: &str) -> Option<Vec<u8>> {
     let path = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/formats")
+        .join("../../../shared")
+        .join(folder)
         .join(name);
     match std::fs::read(&path) {
         Ok(bytes) => Some(bytes),

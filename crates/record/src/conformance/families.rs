@@ -10,7 +10,7 @@ use crate::citation::{self, Citation};
 use crate::code::Code;
 use crate::repro;
 use crate::revocation::{BundleSource, Finding, Outlives, Source};
-use crate::trust_record::{AcceptedProfiles, RecordError, TrustRecord, TrustedKey};
+use crate::trust_record::{AcceptedProfiles, RecordError, TrustRecord, TrustedKey, read_key};
 use crate::verify::{Expectations, Freshness, Grade, Pin, Report, verify_plain};
 
 type Answer = Result<Object, InputError>;
@@ -32,6 +32,48 @@ pub(super) fn bytes(input: &Input<'_>) -> Answer {
     let mut answer = verdict(outcome, "rejected");
     answer.insert("grade", grade.as_str());
     Ok(answer)
+}
+
+/// The grade of a record under the draft that carries evidence. The vectors name no time: freshness is
+/// no part of a grade.
+pub(super) fn evidence(input: &Input<'_>) -> Answer {
+    let record = input.value("record")?;
+    let mut expected = Expectations::unpinned(Freshness::NotChecked);
+    expected.profiles = AcceptedProfiles::with_draft();
+    let report = verify_plain(record.clone(), None, &expected, Timestamp::MIN);
+    let mut answer = Object::from([("grade", report.grade.as_str())]);
+    if let Some(code) = report.first_failure() {
+        answer.insert("reason", code.as_str());
+    }
+    // Evidence says what ran, and nothing of the model that was called.
+    let claim = match (report.grade, model_digest(record)) {
+        (Grade::Reject, _) => Value::Null,
+        (_, Some(_)) => Value::from("model claim: self-reported"),
+        (_, None) => Value::from("model claim: absent"),
+    };
+    answer.insert("model_claim", claim);
+    let keys = input
+        .optional("context")
+        .and_then(|context| context.get("trusted_root_keys"))
+        .and_then(Value::as_array);
+    if let Some(keys) = keys {
+        answer.insert("signer_trust", signer_trust(record, keys));
+    }
+    Ok(answer)
+}
+
+fn model_digest(record: &Value) -> Option<&Value> {
+    record.get("model")?.get("weights_digest")
+}
+
+fn signer_trust(record: &Value, keys: &[Value]) -> &'static str {
+    let key = |jwk: Option<&Value>| read_key(jwk).ok();
+    let signer = key(record.get("cnf").and_then(|cnf| cnf.get("jwk")));
+    if signer.is_some() && keys.iter().any(|trusted| key(Some(trusted)) == signer) {
+        "established"
+    } else {
+        "not-established"
+    }
 }
 
 pub(super) fn canon(input: &Input<'_>) -> Answer {

@@ -254,15 +254,7 @@ fn policy_tells_a_wrong_reference_from_a_lost_one() {
 
 #[test]
 fn what_is_not_implemented_says_so() {
-    for family in [
-        "delegation",
-        "receipts",
-        "depth",
-        "evidence",
-        "anchor",
-        "manifest",
-        "x",
-    ] {
+    for family in ["delegation", "receipts", "manifest", "x"] {
         let expected = format!(r#"{{"unsupported":"{family}"}}"#);
         assert_eq!(ask(family, Object::new()), expected);
     }
@@ -293,4 +285,131 @@ fn what_is_no_vector_is_answered_with_an_error() {
         let found = answered.get("detail").unwrap().as_str().unwrap();
         assert!(found == detail || input == b"{", "{found}");
     }
+}
+
+fn value(text: &str) -> Value {
+    cmcp_json::parse(text.as_bytes(), &Limits::DOCUMENT).unwrap()
+}
+
+#[test]
+fn a_claim_is_included_in_the_tree_that_its_receipt_proves() {
+    let claim = r#"{"b":"\u00fc","a":1}"#;
+    let leaf = crate::tree::leaf(br#"{"a":1,"b":"\u00fc"}"#);
+    let other = crate::tree::leaf(b"other");
+    let root = Sha256Digest::of_parts(&[&[1], leaf.as_bytes(), other.as_bytes()]);
+    let ask = |receipt: String| {
+        ask(
+            "anchor",
+            Object::from([("claim", value(claim)), ("receipt", value(&receipt))]),
+        )
+    };
+    let receipt = |index: &str, count: &str, sibling: &str| {
+        format!(
+            r#"{{"leaf_index":{index},"leaf_count":{count},"audit_path":["{sibling}"],"merkle_root":"{root}"}}"#
+        )
+    };
+    let other = other.to_string();
+    let pass = r#"{"inclusion":"pass","tr_anc_002":"pass"}"#;
+    let fail = r#"{"inclusion":"fail","tr_anc_002":"fail"}"#;
+    assert_eq!(ask(receipt("0", "2", &other)), pass);
+    for (index, count, sibling) in [
+        ("1", "2", other.as_str()),
+        ("0", "3", &other),
+        ("true", "2", &other),
+        ("-1", "2", &other),
+        ("0", "0", &other),
+        ("0", "2", "sha256:xyz"),
+    ] {
+        assert_eq!(ask(receipt(index, count, sibling)), fail, "{index} {count}");
+    }
+    assert_eq!(ask("null".to_owned()), fail);
+}
+
+/// Build provenance whose attestation and one dependency hold, changed by text.
+fn depth(change: &[(&str, &str)]) -> String {
+    let mut text = r#"{"context":{"artifact_digest":"sha256:aa","trusted_builders":["b"],
+"trusted_publisher_issuers":["i"],"attestations":{"u":{"statement":{"subject":[{"digest":{"sha256":"aa"}}],
+"predicate":{"buildDefinition":{"resolvedDependencies":[{"uri":"d","digest":{"sha256":"dd"}}]},
+"runDetails":{"builder":{"id":"b"}}}}}},"dependency_attestations":{"d":{"statement":{"subject":
+[{"digest":{"sha256":"dd"}}]},"verified_identity":{"issuer":"i"}}}},
+"build_provenance":{"builder":"b","digest":"sha256:aa","provenance_uri":"u"}}"#
+        .to_owned();
+    for (from, to) in change {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    let Value::Object(input) = value(&text) else {
+        panic!("an object");
+    };
+    ask("depth", input)
+}
+
+#[test]
+fn each_depth_says_what_it_walked_and_what_contradicts() {
+    let line = |depth: &str, outcome: &str, verified: &str, failures: &str, unresolved: &str| {
+        format!(
+            r#""{depth}":{{"outcome":"{outcome}","verified_depth":"{verified}","failures":[{failures}],"unresolved":[{unresolved}]}}"#
+        )
+    };
+    let all = depth(&[]);
+    for name in ["surface", "builder", "transitive"] {
+        assert!(all.contains(&line(name, "accept", name, "", "")), "{all}");
+    }
+    let transitive = |change: &[(&str, &str)], expected: String| {
+        let answer = depth(change);
+        assert!(answer.contains(&expected), "{answer}");
+    };
+    let reject = |code: &str| line("transitive", "reject", "transitive", code, "");
+    transitive(
+        &[(
+            r#""subject":[{"digest":{"sha256":"aa"}}]"#,
+            r#""subject":[]"#,
+        )],
+        reject(r#""attestation_subject_mismatch""#),
+    );
+    transitive(
+        &[(r#""builder":{"id":"b"}"#, r#""builder":{"id":"x"}"#)],
+        reject(r#""attestation_builder_mismatch""#),
+    );
+    transitive(
+        &[(r#""issuer":"i""#, r#""issuer":"x""#)],
+        reject(r#""dependency_publisher_untrusted""#),
+    );
+    transitive(
+        &[(r#"[{"uri":"d","digest":{"sha256":"dd"}}]"#, "[]")],
+        line(
+            "transitive",
+            "accept",
+            "builder",
+            "",
+            r#""resolved_dependencies_absent""#,
+        ),
+    );
+    transitive(
+        &[(r#""uri":"d""#, r#""uri":"e""#)],
+        line(
+            "transitive",
+            "accept",
+            "builder",
+            "",
+            r#""dependency_attestation_missing""#,
+        ),
+    );
+    transitive(
+        &[(r#""provenance_uri":"u""#, r#""provenance_uri":"v""#)],
+        line(
+            "transitive",
+            "accept",
+            "surface",
+            "",
+            r#""attestation_missing""#,
+        ),
+    );
+}
+
+#[test]
+fn a_builder_that_nobody_trusts_is_rejected_at_the_surface() {
+    let untrusted = depth(&[(r#""builder":"b""#, r#""builder":"x""#)]);
+    let expected = r#""surface":{"outcome":"reject","verified_depth":"surface","failures":["builder_untrusted"],"unresolved":[]}"#;
+    assert!(untrusted.contains(expected), "{untrusted}");
 }

@@ -9,33 +9,44 @@ use crate::shape::{
 /// The profile these tables describe.
 pub const PROFILE: &str = "tag:agentrust-io.com,2026:trace-v0.2";
 
+/// The draft that adds `runtime.evidence`; only who asks for it accepts it.
+pub const PROFILE_V0_3: &str = "tag:agentrust-io.com,2026:trace-v0.3";
+
 /// The identifier that v0.2 superseded: recognised in order to be refused.
 pub(crate) const PROFILE_V0_1: &str = "tag:agentrust.io,2026:trace-v0.1";
 
 pub(crate) const SOFTWARE_ONLY: &str = "software-only";
 
-pub(crate) static RECORD: Shape = Shape {
-    members: &[
-        required("eat_profile", Rule::Constant(PROFILE)),
-        required("iat", EPOCH_SECONDS),
-        required("subject", Rule::Subject),
-        required("model", Rule::Object(&MODEL)),
-        required("runtime", Rule::Object(&RUNTIME)),
-        required("policy", Rule::Object(&POLICY)),
-        required("data_class", Rule::Text),
-        required("build_provenance", Rule::Object(&BUILD_PROVENANCE)),
-        required("appraisal", Rule::Object(&APPRAISAL)),
-        required("cnf", Rule::Object(&CNF)),
-        required("signature", Rule::Token),
-        optional("tool_transcript", Rule::Object(&TRANSCRIPT)),
-        optional("transparency", Rule::Https),
-        optional("delegation", Rule::Object(&DELEGATION)),
-        optional("origin", Rule::Object(&ORIGIN)),
-        optional("references", Rule::Each(&Rule::Object(&REFERENCE))),
-        optional("reproducibility", Rule::Object(&REPRODUCIBILITY)),
-    ],
-    relation: origin_forces_software,
-};
+/// The members of a record; profile and runtime differ between the versions.
+macro_rules! record {
+    ($profile:ident, $runtime:ident) => {
+        Shape {
+            members: &[
+                required("eat_profile", Rule::Constant($profile)),
+                required("iat", EPOCH_SECONDS),
+                required("subject", Rule::Subject),
+                required("model", Rule::Object(&MODEL)),
+                required("runtime", Rule::Object(&$runtime)),
+                required("policy", Rule::Object(&POLICY)),
+                required("data_class", Rule::Text),
+                required("build_provenance", Rule::Object(&BUILD_PROVENANCE)),
+                required("appraisal", Rule::Object(&APPRAISAL)),
+                required("cnf", Rule::Object(&CNF)),
+                required("signature", Rule::Token),
+                optional("tool_transcript", Rule::Object(&TRANSCRIPT)),
+                optional("transparency", Rule::Https),
+                optional("delegation", Rule::Object(&DELEGATION)),
+                optional("origin", Rule::Object(&ORIGIN)),
+                optional("references", Rule::Each(&Rule::Object(&REFERENCE))),
+                optional("reproducibility", Rule::Object(&REPRODUCIBILITY)),
+            ],
+            relation: origin_forces_software,
+        }
+    };
+}
+
+pub(crate) static RECORD: Shape = record!(PROFILE, RUNTIME);
+pub(crate) static RECORD_V0_3: Shape = record!(PROFILE_V0_3, RUNTIME_V0_3);
 
 static MODEL: Shape = Shape::of(&[
     required("provider", Rule::Text),
@@ -52,6 +63,45 @@ pub(crate) static RUNTIME: Shape = Shape::of(&[
     optional("nonce", Rule::Text),
     optional("firmware_version", Rule::Text),
 ]);
+
+static RUNTIME_V0_3: Shape = Shape::of(&[
+    required("platform", Rule::OneOf(PLATFORMS)),
+    required("measurement", Rule::Digest),
+    optional("rim_uri", Rule::Uri),
+    optional("nonce", Rule::Text),
+    optional("firmware_version", Rule::Text),
+    optional("evidence", Rule::Object(&EVIDENCE)),
+]);
+
+static EVIDENCE: Shape = Shape {
+    members: &[
+        required(
+            "format",
+            Rule::OneOf(&[
+                "tdx-quote-v4",
+                "sev-snp-report-v2",
+                "tpm2-quote",
+                "nvidia-gpu-attestation-report",
+            ]),
+        ),
+        optional("quote", Rule::Token),
+        optional("quote_digest", Rule::Digest),
+        optional("quote_uri", Rule::Uri),
+        optional("collateral", Rule::OneOf(&["embedded", "required"])),
+        optional("collateral_uri", Rule::Uri),
+        optional(
+            "binds",
+            Rule::OneOf(&[
+                "cnf-key",
+                "weights-digest",
+                "manifest-digest",
+                "nonce",
+                "unspecified",
+            ]),
+        ),
+    ],
+    relation: evidence_is_held_or_named,
+};
 
 const PLATFORMS: &[&str] = &[
     "intel-tdx",
@@ -181,6 +231,12 @@ fn origin_forces_software(record: &Object, _: &str, found: &mut Violations) {
     );
     if elsewhere && member("runtime", "platform").is_some_and(|name| name != SOFTWARE_ONLY) {
         found.add("runtime.platform", Problem::OriginOnHardware);
+    }
+}
+
+fn evidence_is_held_or_named(evidence: &Object, path: &str, found: &mut Violations) {
+    if evidence.contains_key("quote") == evidence.contains_key("quote_digest") {
+        found.add(path, Problem::EvidenceNotOne);
     }
 }
 

@@ -77,6 +77,22 @@ impl Receipt {
     }
 }
 
+impl Receipt {
+    /// Whether this leaf is at the receipt's place in the receipt's own tree. Whose tree that is, its root says.
+    ///
+    /// # Errors
+    /// The proof does not lead to the root.
+    pub(crate) fn includes(&self, leaf: &Sha256Digest) -> Result<(), tree::ProofError> {
+        let Self {
+            index,
+            count,
+            path,
+            root,
+        } = self;
+        tree::verify_inclusion(leaf, *index, *count, path, root)
+    }
+}
+
 static RECEIPT: Shape = Shape::of(&[
     required("leaf_index", COUNT),
     required("leaf_count", COUNT),
@@ -102,19 +118,11 @@ impl Anchor {
         let Ok(bytes) = record.anchor_bytes() else {
             return Some(failed().remedy("the record has no form that a log could hold"));
         };
-        let Receipt {
-            index,
-            count,
-            path,
-            root,
-        } = receipt;
-        Some(
-            match tree::verify_inclusion(&tree::leaf(&bytes), *index, *count, path, root) {
-                Ok(()) => Check::pass(Field::Transparency).actual(root),
-                Err(error) => failed()
-                    .expected(format_args!("a proof that leads to {root}"))
-                    .actual(error),
-            },
-        )
+        Some(match receipt.includes(&tree::leaf(&bytes)) {
+            Ok(()) => Check::pass(Field::Transparency).actual(root),
+            Err(error) => failed()
+                .expected(format_args!("a proof that leads to {root}"))
+                .actual(error),
+        })
     }
 }

@@ -2,12 +2,12 @@
 
 use std::io::Read;
 
-use cmcp_evidence::{PublicKey, Sha256Digest, Signature, Timestamp, b64, hex};
+use cmcp_evidence::{PublicKey, Sha256Digest, Sha384Digest, Signature, Timestamp, b64, hex};
 use cmcp_json::{Form, Object, Value};
 
 use super::claim_schema::CLAIM;
-use super::report::{Check, Document, Field, Report};
-use super::{Expectations, bundle, common};
+use super::report::{Check, Document, Field, Grade, Report};
+use super::{Appraisal, Expectations, Pin, bundle, common};
 use crate::code::Code;
 use crate::trust_record::schema::SOFTWARE_ONLY;
 use crate::trust_record::{
@@ -85,7 +85,7 @@ pub(super) fn verify(
     let nonce = Some(nonce).filter(|nonce| !nonce.is_empty());
     checks.extend(common::challenge(&expectations.challenge, nonce));
     checks.push(common::signature(&key, &claim.preimage, &claim.signature));
-    evidence(&claim, &key, expectations, &mut checks);
+    let grade = evidence(&claim, &key, expectations, &mut checks);
     checks.push(common::pinned(
         Field::PolicyBundleHash,
         Code::PolicyMismatch,
@@ -106,7 +106,7 @@ pub(super) fn verify(
             checks.push(Check::skip(Field::AuditBundle, "no audit export was given"));
         }
     }
-    Report::judged(Document::Claim, checks, revocation)
+    Report::judged(Document::Claim, checks, revocation).graded(grade)
 }
 
 fn freshness(claim: &Claim, expectations: &Expectations, now: Timestamp, checks: &mut Vec<Check>) {
@@ -143,13 +143,13 @@ fn evidence(
     key: &Result<PublicKey, KeyError>,
     expectations: &Expectations,
     checks: &mut Vec<Check>,
-) {
+) -> Grade {
     let platform = claim.text(&["trace", "runtime", "platform"]);
-    checks.push(Check::skip(
-        Field::MeasurementBinding,
-        "no measurement of the gateway's files was given",
-    ));
     if claim.is_software() {
+        checks.push(Check::skip(
+            Field::MeasurementBinding,
+            "no measurement of the gateway's files was given",
+        ));
         let unbound = "software evidence commits to nothing";
         checks.push(Check::skip(Field::PublicKeyBinding, unbound));
         checks.push(Check::skip(Field::AuditChainBinding, unbound));
@@ -163,9 +163,20 @@ fn evidence(
             SOFTWARE_ONLY,
             claim.text(&["trace", "runtime", "measurement"]),
         ));
-        return;
+        return Grade::Unattested;
     }
-    bindings(claim, key, checks);
+    let judged = match &expectations.evidence {
+        Pin::Pinned(appraisal) => raw(claim).map(|raw| (appraisal, raw)),
+        Pin::NotPinned => None,
+    };
+    if let Some((appraisal, raw)) = judged {
+        return appraised(claim, key, (appraisal, &raw), expectations, checks);
+    }
+    checks.push(Check::skip(
+        Field::MeasurementBinding,
+        "no measurement of the gateway's files was given",
+    ));
+    bindings(claim, key, Repeated::Unread, checks);
     checks.push(match claim.at(&["gateway", "attestation_evidence"]) {
         Some(_) => Check::not_established(Field::HardwareAttestation, Code::EvidenceUnsupported)
             .actual(format_args!("evidence of `{platform}`"))
@@ -179,11 +190,17 @@ fn evidence(
         platform,
         claim.text(&["trace", "runtime", "measurement"]),
     ));
+    Grade::Unattested
 }
 
 /// What the claim says its report data was: the key's thumbprint, then the hash of the log's first
 /// entry. A contradiction is a failure; agreement is the claim's word until evidence repeats it.
-fn bindings(claim: &Claim, key: &Result<PublicKey, KeyError>, checks: &mut Vec<Check>) {
+fn bindings(
+    claim: &Claim,
+    key: &Result<PublicKey, KeyError>,
+    repeated: Repeated,
+    checks: &mut Vec<Check>,
+) {
     let nonce = claim.text(&["trace", "runtime", "nonce"]);
     let stated = b64::decode(nonce).unwrap_or_default();
     let (first, second) = stated.split_at_checked(32).unwrap_or_default();
@@ -195,11 +212,16 @@ fn bindings(claim: &Claim, key: &Result<PublicKey, KeyError>, checks: &mut Vec<C
         (Field::AuditChainBinding, root, second),
     ] {
         checks.push(match expected {
-            Some(expected) if expected.as_bytes() == stated => {
-                Check::not_established(field, Code::EvidenceUnsupported).remedy(
-                    "the claim says so, and the evidence that should repeat it was not read",
-                )
-            }
+            Some(expected) if expected.as_bytes() == stated => match repeated {
+                Repeated::Unread => Check::not_established(field, Code::EvidenceUnsupported)
+                    .remedy(
+                        "the claim says so, and the evidence that should repeat it was not read",
+                    ),
+                Repeated::ByEvidence => Check::pass(field),
+                Repeated::Contradicted => Check::fail(field, Code::CommitmentMismatch)
+                    .expected("evidence that repeats what the claim says its report data was")
+                    .actual("other report data"),
+            },
             Some(expected) => Check::fail(field, Code::CommitmentMismatch)
                 .expected(expected.hex())
                 .actual(hex::encode(stated)),
@@ -208,6 +230,59 @@ fn bindings(claim: &Claim, key: &Result<PublicKey, KeyError>, checks: &mut Vec<C
                 .actual("none that can be read"),
         });
     }
+}
+
+/// Whether evidence repeats what the claim says its report data was.
+#[derive(Clone, Copy)]
+enum Repeated {
+    Unread,
+    ByEvidence,
+    Contradicted,
+}
+
+/// The evidence in the claim, of a platform that is read here.
+fn raw(claim: &Claim) -> Option<Vec<u8>> {
+    let raw = claim.at(&["gateway", "attestation_evidence", "raw_evidence"]);
+    b64::decode(raw.and_then(Value::as_str)?).ok()
+}
+
+/// What reference values say of the evidence, and what it says of the claim.
+fn appraised(
+    claim: &Claim,
+    key: &Result<PublicKey, KeyError>,
+    (appraisal, raw): (&Appraisal, &[u8]),
+    expectations: &Expectations,
+    checks: &mut Vec<Check>,
+) -> Grade {
+    let repeated = match appraisal.is_of(raw) && appraisal.is_bound() {
+        true => Repeated::ByEvidence,
+        false => Repeated::Contradicted,
+    };
+    bindings(claim, key, repeated, checks);
+    checks.push(match appraisal.is_of(raw) {
+        true => appraisal.hardware(),
+        false => Check::fail(Field::HardwareAttestation, Code::EvidenceContradicted)
+            .expected("an appraisal of this claim's evidence")
+            .actual("one of other evidence"),
+    });
+    // The older format states a digest of the measurement.
+    let stated = claim.text(&["trace", "runtime", "measurement"]);
+    let measured = Sha384Digest::of(appraisal.measurement()).to_string();
+    checks.push(match stated == measured {
+        true => Check::pass(Field::MeasurementBinding).actual(measured),
+        false => Check::fail(Field::MeasurementBinding, Code::MeasurementMismatch)
+            .expected(measured)
+            .actual(stated),
+    });
+    checks.push(match &expectations.measurements {
+        Pin::NotPinned => appraisal.launch(),
+        Pin::Pinned(_) => {
+            let platform = claim.text(&["trace", "runtime", "platform"]);
+            common::launch_measurement(&expectations.measurements, platform, stated)
+        }
+    });
+    // What contradicts the evidence has failed, and a document that failed is refused whatever this says.
+    Grade::Attested
 }
 
 /// An agent key in a claim means something only where a live credential was checked.

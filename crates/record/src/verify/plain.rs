@@ -6,9 +6,8 @@ use cmcp_evidence::Timestamp;
 use cmcp_json::Value;
 
 use super::report::{Check, Document, Field, Report};
-use super::{Expectations, Pin, bundle, common};
+use super::{Expectations, Pin, bundle, common, hardware};
 use crate::code::Code;
-use crate::trust_record::schema::SOFTWARE_ONLY;
 use crate::trust_record::{PROFILE, TrustRecord};
 
 /// Judges a value that should be a trust record. Checks are made in the specification's order, and
@@ -24,7 +23,8 @@ pub(crate) fn verify(
         Err(error) => return common::malformed(Document::Record, &error),
     };
     let key = record.confirmation_key();
-    let mut checks = vec![Check::pass(Field::Schema).actual(PROFILE)];
+    let profile = record.text(&["eat_profile"]).unwrap_or(PROFILE);
+    let mut checks = vec![Check::pass(Field::Schema).actual(profile)];
     let revocation = common::revocation(expectations, &key, now, &mut checks);
     checks.push(common::trusted_key(&expectations.trusted_key, &key));
     let issued = record.integer(&["iat"]).unwrap_or(i64::MAX);
@@ -37,7 +37,7 @@ pub(crate) fn verify(
         record.preimage(),
         record.signature(),
     ));
-    evidence(&record, expectations, &mut checks);
+    let grade = hardware::judge(&record, expectations, now, &mut checks);
     checks.push(policy(&record, expectations));
     let stated = match (export, &key) {
         (Some(export), Ok(key)) => bundle::for_record(export, &record, key, &mut checks),
@@ -59,36 +59,10 @@ pub(crate) fn verify(
         }
     });
     checks.extend(expectations.anchor.check(&record));
-    Report::judged(Document::Record, checks, revocation)
+    Report::judged(Document::Record, checks, revocation).graded(grade)
 }
 
 const NO_EXPORT: &str = "no audit export was given";
-
-fn evidence(record: &TrustRecord, expectations: &Expectations, checks: &mut Vec<Check>) {
-    let platform = record.text(&["runtime", "platform"]).unwrap_or_default();
-    let measurement = record.text(&["runtime", "measurement"]).unwrap_or_default();
-    let unbound = "no evidence came with the record";
-    checks.push(Check::skip(Field::PublicKeyBinding, unbound));
-    checks.push(Check::skip(Field::AuditChainBinding, unbound));
-    checks.push(Check::skip(Field::MeasurementBinding, unbound));
-    checks.push(Check::skip(
-        Field::AgentManifestBinding,
-        "no agent manifest was given",
-    ));
-    checks.push(if platform == SOFTWARE_ONLY {
-        Check::not_established(Field::HardwareAttestation, Code::SoftwareEvidence)
-            .remedy("the gateway ran without hardware: trust it as far as you trust its operator")
-    } else {
-        Check::not_established(Field::HardwareAttestation, Code::EvidenceAbsent)
-            .actual(format_args!("`{platform}` by name alone"))
-            .remedy("a platform's name is no evidence: ask the producer for its quote")
-    });
-    checks.push(common::launch_measurement(
-        &expectations.measurements,
-        platform,
-        measurement,
-    ));
-}
 
 fn policy(record: &TrustRecord, expectations: &Expectations) -> Check {
     let field = Field::PolicyBundleHash;

@@ -264,6 +264,10 @@ pub enum Grade {
     Reject,
     /// Nothing: no evidence came with it, or none that is understood.
     Unattested,
+    /// Genuine hardware reported the measurement; nothing connects it to who signed the record.
+    PlatformAttested,
+    /// Genuine hardware reported the measurement and commits to the key that signed the record.
+    Attested,
 }
 
 impl Grade {
@@ -273,6 +277,8 @@ impl Grade {
         match self {
             Self::Reject => "reject",
             Self::Unattested => "unattested",
+            Self::PlatformAttested => "platform-attested",
+            Self::Attested => "attested",
         }
     }
 }
@@ -337,6 +343,14 @@ impl Report {
             },
             first_failure,
         }
+    }
+
+    /// With what its evidence established; a document that is refused stays refused.
+    pub(crate) fn graded(mut self, grade: Grade) -> Self {
+        if self.grade != Grade::Reject {
+            self.grade = grade;
+        }
+        self
     }
 
     /// The code of the first check that failed, in the order checks are made; `None` if none did.

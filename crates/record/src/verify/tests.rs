@@ -1,5 +1,6 @@
 mod actions;
 mod anchors;
+mod appraised;
 mod claims;
 mod ended;
 mod exports;

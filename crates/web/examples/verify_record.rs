@@ -1,0 +1,3 @@
+//! The module that judges trust records.
+
+cmcp_web::module!(cmcp_web::record);
