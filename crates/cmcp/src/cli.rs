@@ -1,5 +1,16 @@
 //! The command line.
 
+mod evidence;
+mod measure;
+
+pub(crate) use evidence::{
+    EvidenceCommand, EvidenceFile, EvidenceRefreshArgs, EvidenceShowArgs, EvidenceVerifyArgs,
+    ReferenceValuesArgs, ReferenceValuesFile, ServicesArgs,
+};
+pub(crate) use measure::{
+    MeasureCommand, MeasureFileArgs, MeasureSnpArgs, MeasureTdxArgs, MeasureUkiArgs, Named,
+};
+
 use std::path::PathBuf;
 
 use clap::{
@@ -15,7 +26,7 @@ use cmcp_policy::{decide::Action, mode::Mode};
     version,
     propagate_version = true,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 success; 1 failure; 2 wrong usage. `verify` has more of its own.\n\
+    after_help = "Exit codes: 0 success; 1 failure; 2 wrong usage. `verify`, `evidence` and `measure` have more of their own.\n\
                   Start with: cmcp demo"
 )]
 pub(crate) struct Cli {
@@ -33,6 +44,8 @@ pub(crate) enum Format {
     Human,
     /// One JSON document on standard output.
     Json,
+    /// `evidence verify`: an EAT attestation result, JSON or signed.
+    Ear,
 }
 
 #[derive(Debug, Subcommand)]
@@ -58,6 +71,12 @@ pub(crate) enum Command {
     /// Verify a trust record, and the audit log that goes with it, offline.
     #[command(after_help = VERIFY)]
     Verify(VerifyArgs),
+    /// Evidence of hardware: judge it offline, explain it, fetch what endorses it.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+    /// Compute what evidence should say, from what is started.
+    #[command(subcommand)]
+    Measure(MeasureCommand),
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -364,6 +383,20 @@ pub(crate) struct VerifyArgs {
     /// A launch measurement you approve; may be given more than once.
     #[arg(long, value_name = "DIGEST")]
     pub(crate) launch_measurement: Vec<String>,
+    /// Judge the evidence that the record carries by these reference values.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reference_values: Option<PathBuf>,
+    /// The key that must have signed them: the signature is in FILE.sig. Hexadecimal, base64url, or a PEM
+    /// file.
+    #[arg(long, value_name = "KEY", requires = "reference_values")]
+    pub(crate) reference_values_key: Option<String>,
+    /// Certificates, revocation lists, collateral for that evidence: files, or folders of them; more than
+    /// once.
+    #[arg(long, value_name = "PATH", requires = "reference_values")]
+    pub(crate) endorsements: Vec<PathBuf>,
+    /// What the record's producer says that its evidence commits to: a `cmcp.commitment/v1`.
+    #[arg(long, value_name = "FILE", requires = "reference_values")]
+    pub(crate) commitment: Option<PathBuf>,
     /// Not available in this version.
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) agent_manifest: Option<PathBuf>,
@@ -459,7 +492,8 @@ const POLICY_EXPLAIN: &str = "Examples:\n  cmcp policy explain --config cmcp-con
     cmcp policy explain --config cmcp-config.yaml --server crm --action elicit --elicit-mode url\n\n\
     Exit codes: 0 permitted; 1 denied, or not decidable; 2 usage.";
 const VERIFY: &str = "Examples:\n  cmcp verify record.json --audit-bundle audit.json\n  \
-    cmcp verify record.json --trusted-key 3b6a… --policy-hash sha256:f514… --catalog-hash sha256:c2aa…\n\n\
+    cmcp verify record.json --trusted-key 3b6a… --policy-hash sha256:f514… --catalog-hash sha256:c2aa…\n  \
+    cmcp verify record.json --reference-values values.json --endorsements amd/ --commitment commitment.json\n\n\
     Exit codes: 0 verified; 1 failed; 2 usage; 3 partially_verified: nothing failed, something is\n\
     not established; 4 unverified: not a record. With --compat cmcp-0.7: 0 verified, 1 anything else.";
 const AUDIT_EXPORT: &str = "Examples:\n  cmcp audit export --database audit.db\n  \

@@ -6,10 +6,12 @@ mod catalog;
 mod completions;
 mod conformance;
 mod demo;
+pub(crate) mod evidence;
 mod failure;
 mod generate;
 mod init;
 mod look;
+mod measure;
 mod policy;
 mod start;
 mod validate;
@@ -21,7 +23,8 @@ use clap::Parser;
 
 pub(crate) use crate::commands::failure::Failure;
 use crate::{
-    cli::{AuditCommand, CatalogCommand, Cli, Command, PolicyCommand},
+    cli::{AuditCommand, CatalogCommand, Cli, Command, EvidenceCommand, Format, PolicyCommand},
+    commands::evidence::Ended,
     config::{environment::Environment, handover::SUPERVISE},
     output::Output,
 };
@@ -29,6 +32,8 @@ use crate::{
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
+    /// `evidence` and `measure`: one of their own ways to end.
+    Evidence(Ended),
     Failed,
     Ok,
     /// `verify`: nothing failed, something is not established.
@@ -42,6 +47,7 @@ pub(crate) enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         match exit {
+            Exit::Evidence(ended) => Self::from(ended.code()),
             Exit::Ok => Self::SUCCESS,
             Exit::Failed => Self::from(1),
             Exit::Usage => Self::from(2),
@@ -78,18 +84,29 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let environment = Environment::of_process();
     let output = Output { format: cli.format };
-    match dispatch(
-        cli.command,
-        Context {
-            environment: &environment,
-            output,
-        },
-    ) {
+    let context = Context {
+        environment: &environment,
+        output,
+    };
+    match can_be_written(&cli).and_then(|()| dispatch(cli.command, context)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.report(output);
             failure.exit().into()
         }
+    }
+}
+
+/// Attestation results are what one command has: another would print nothing at all.
+fn can_be_written(cli: &Cli) -> Result<(), Failure> {
+    let judges = matches!(cli.command, Command::Evidence(EvidenceCommand::Verify(_)));
+    match cli.format {
+        Format::Ear if !judges => Err(Failure::Flag {
+            flag: "--format",
+            value: "ear".to_owned(),
+            expected: "`human` or `json`: only `evidence verify` has an attestation result",
+        }),
+        Format::Ear | Format::Human | Format::Json => Ok(()),
     }
 }
 
@@ -106,8 +123,19 @@ fn dispatch(command: Command, context: Context<'_>) -> Result<Exit, Failure> {
         Command::Conformance => conformance::run(context),
         Command::Demo(arguments) => demo::run(&arguments, context),
         Command::DemoServer => demo::server(),
+        Command::Evidence(EvidenceCommand::ReferenceValues(arguments)) => {
+            evidence::reference_values(&arguments, context)
+        }
+        Command::Evidence(EvidenceCommand::Refresh(arguments)) => {
+            evidence::refresh(&arguments, context)
+        }
+        Command::Evidence(EvidenceCommand::Show(arguments)) => evidence::show(&arguments, context),
+        Command::Evidence(EvidenceCommand::Verify(arguments)) => {
+            evidence::verify(&arguments, context)
+        }
         Command::Generate(arguments) => generate::run(&arguments, context),
         Command::Init(arguments) => init::run(&arguments, context),
+        Command::Measure(command) => measure::run(&command, context),
         Command::Policy(PolicyCommand::Check(arguments)) => policy::check(&arguments, context),
         Command::Policy(PolicyCommand::Explain(arguments)) => policy::explain(&arguments, context),
         Command::Start(arguments) => start::run(&arguments, context),

@@ -1,6 +1,7 @@
 //! The generated part of `docs/`: made from the tables that the program itself runs on.
 
 pub(crate) mod cedar;
+pub(crate) mod checks;
 pub(crate) mod commands;
 pub(crate) mod configuration;
 pub(crate) mod errors;
@@ -20,6 +21,10 @@ pub(crate) fn pages() -> Vec<Page> {
         Page {
             name: "cedar.md",
             text: cedar::page(),
+        },
+        Page {
+            name: "checks.md",
+            text: checks::page(),
         },
         Page {
             name: "commands.md",

@@ -7,6 +7,7 @@ mod demo;
 mod generate;
 mod init;
 mod output;
+mod reference_values;
 mod render;
 mod review;
 mod write;

@@ -1,5 +1,7 @@
 //! Results for a person, and for a program.
 
+pub(crate) mod evidence;
+pub(crate) mod fragment;
 pub(crate) mod report;
 pub(crate) mod table;
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Writes a file beside its place, and moves it there once it is on disk.
-pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),
@@ -15,7 +15,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let (mut file, beside) = fresh(path)?;
     let written = file
-        .write_all(text.as_bytes())
+        .write_all(content.as_ref())
         .and_then(|()| keep_mode(path, &file))
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&beside, path));

@@ -11,7 +11,13 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Node, Package, P
 
 /// What no crate below `crates/mcp` may reach, by any path.
 const EFFECTS: [&str; 6] = ["hyper", "mio", "rusqlite", "rustls", "socket2", "tokio"];
-const PURE: [&str; 4] = ["cmcp-json", "cmcp-evidence", "cmcp-record", "cmcp-policy"];
+const PURE: [&str; 5] = [
+    "cmcp-json",
+    "cmcp-evidence",
+    "cmcp-record",
+    "cmcp-policy",
+    "cmcp-web",
+];
 /// Second implementations of what the workspace has one of.
 const NOWHERE: [&str; 5] = [
     "aws-lc-fips-sys",

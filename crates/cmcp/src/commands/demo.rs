@@ -283,7 +283,7 @@ async fn prove(
     let mut lines = Vec::new();
     for (name, bytes) in [("record.json", &record), ("audit.json", &audit)] {
         let path = demo.folder.join(name);
-        write::replace(&path, &String::from_utf8_lossy(bytes)).map_err(|error| Failure::Write {
+        write::replace(&path, bytes).map_err(|error| Failure::Write {
             path: path.clone(),
             error,
         })?;

@@ -6,7 +6,11 @@ use cmcp_json::{CanonError, Object, Value};
 use cmcp_policy::schema_check::ViolatedRule;
 
 use crate::{
-    commands::Exit, config::fault::Problem, demo::DemoError, init::InitError, output::Output,
+    commands::{Exit, evidence::EvidenceFailure},
+    config::fault::Problem,
+    demo::DemoError,
+    init::InitError,
+    output::Output,
 };
 
 /// Why a command could not do what it was asked.
@@ -31,6 +35,8 @@ pub(crate) enum Failure {
         .path.display()
     )]
     ConvertWhole { path: PathBuf },
+    #[error("{0}")]
+    Evidence(#[from] EvidenceFailure),
     #[error("{} exists; choose another folder, or add `--force` to replace it", .path.display())]
     Exists { path: PathBuf },
     #[error("the explanation cannot be shown: {0}")]
@@ -45,6 +51,9 @@ pub(crate) enum Failure {
         "`{flag}` is not available in this version; leave it out, nothing else is checked for it"
     )]
     FlagLater { flag: &'static str },
+    /// `verify`: the evidence in a record cannot be judged.
+    #[error("{0}")]
+    InRecord(EvidenceFailure),
     #[error("{0}")]
     Init(#[from] InitError),
     #[error("standard input cannot be read: {0}; is it still open?")]
@@ -81,6 +90,7 @@ impl Failure {
     /// What the process answers.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            Self::Evidence(failure) => failure.exit(),
             Self::Flag { .. } | Self::FlagLater { .. } | Self::Unknown { .. } => Exit::Usage,
             Self::Archive(_)
             | Self::Arguments { .. }
@@ -91,6 +101,7 @@ impl Failure {
             | Self::ConvertWhole { .. }
             | Self::Exists { .. }
             | Self::Explanation(_)
+            | Self::InRecord(_)
             | Self::Init(_)
             | Self::Input(_)
             | Self::NoSession { .. }
@@ -118,24 +129,29 @@ impl Failure {
 
     /// One line for each problem, with its code; or one JSON document.
     pub(crate) fn report(&self, output: Output) {
-        let (lines, errors): (Vec<String>, Vec<Value>) = if let Self::Config(problems) = self {
-            let line = |problem: &Problem| format!("{}: {problem}", problem.fault.code().as_str());
-            (
-                problems.iter().map(line).collect(),
-                problems.iter().map(Problem::to_json).collect(),
-            )
-        } else {
-            let text = self.to_string();
-            let mut error = Object::from([("message", text.as_str())]);
-            let line = match self.code() {
-                None => text,
-                Some(code) => {
-                    error.insert("code", code);
-                    format!("{code}: {text}")
-                }
+        let (lines, errors): (Vec<String>, Vec<Value>) =
+            if let Self::Config(problems)
+            | Self::Evidence(EvidenceFailure::ReferenceValues(problems))
+            | Self::InRecord(EvidenceFailure::ReferenceValues(problems)) = self
+            {
+                let line =
+                    |problem: &Problem| format!("{}: {problem}", problem.fault.code().as_str());
+                (
+                    problems.iter().map(line).collect(),
+                    problems.iter().map(Problem::to_json).collect(),
+                )
+            } else {
+                let text = self.to_string();
+                let mut error = Object::from([("message", text.as_str())]);
+                let line = match self.code() {
+                    None => text,
+                    Some(code) => {
+                        error.insert("code", code);
+                        format!("{code}: {text}")
+                    }
+                };
+                (vec![line], vec![error.into()])
             };
-            (vec![line], vec![error.into()])
-        };
         for line in &lines {
             output.note(format!("error: {line}"));
         }

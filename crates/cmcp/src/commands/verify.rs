@@ -7,30 +7,41 @@ use std::{
     time::Duration,
 };
 
+use cmcp_evidence::{Timestamp, endorse::Sorted};
 use cmcp_gateway::Clock;
 use cmcp_json::{Limits, parse};
 use cmcp_record::{
-    trust_record::{Digest, TrustedKey},
-    verify::{Expectations, Freshness, Pin, Status, verify_record},
+    trust_record::{AcceptedProfiles, Digest, TrustedKey},
+    verify::{
+        Appraisal, Asked, Expectations, Freshness, NotAppraised, Pin, Sidecar, Status,
+        verify_record,
+    },
 };
 
 use crate::{
-    cli::VerifyArgs,
-    commands::{Context, Exit, Failure},
+    cli::{ReferenceValuesFile, VerifyArgs},
+    commands::{
+        Context, Exit, Failure,
+        evidence::{self, EvidenceFailure},
+    },
     config::pins,
     render::report::{self, Wording},
 };
 
 pub(crate) fn run(arguments: &VerifyArgs, context: Context<'_>) -> Result<Exit, Failure> {
     available(arguments)?;
-    let expectations = expectations(arguments)?;
+    let mut expectations = expectations(arguments)?;
     let record = read(&arguments.record, MAX_RECORD)?;
+    let now = Clock::system().now();
+    if arguments.reference_values.is_some() {
+        expectations.evidence = appraisal(arguments, &record, now).map_err(in_record)?;
+    }
     let mut export = match &arguments.audit_bundle {
         None => None,
         Some(path) => Some(BufReader::with_capacity(1 << 16, open(path)?)),
     };
     let export = export.as_mut().map(|export| -> &mut dyn Read { export });
-    let report = verify_record(&record, export, &expectations, Clock::system().now());
+    let report = verify_record(&record, export, &expectations, now);
     let wording = if arguments.compat.is_some() {
         Wording::V07
     } else {
@@ -41,6 +52,65 @@ pub(crate) fn run(arguments: &VerifyArgs, context: Context<'_>) -> Result<Exit, 
     }
     context.output.json(&report::document(&report, wording));
     Ok(exit(report.status, wording))
+}
+
+/// What the reference values say of the evidence in the record. That there is none is for the report to say.
+fn appraisal(
+    arguments: &VerifyArgs,
+    record: &[u8],
+    now: Timestamp,
+) -> Result<Pin<Appraisal>, Failure> {
+    let values = evidence::named_reference_values(&ReferenceValuesFile {
+        reference_values: arguments.reference_values.clone(),
+        reference_values_key: arguments.reference_values_key.clone(),
+    })?;
+    let (commitment, mut sorted) = match &arguments.commitment {
+        None => (Pin::NotPinned, Sorted::default()),
+        Some(path) => {
+            let read = evidence::read(path, MAX_SIDECAR)?;
+            let sidecar = Sidecar::parse(&read).map_err(|error| EvidenceFailure::Commitment {
+                path: path.clone(),
+                error,
+            })?;
+            let carried = Sorted::carried("with the commitment", sidecar.endorsements);
+            (Pin::Pinned(sidecar.commitment), carried)
+        }
+    };
+    let offered = evidence::offered(&arguments.endorsements)?;
+    let judged = Appraisal::evidence(record).and_then(|carried| {
+        sorted.offer(&offered, &evidence::known(&carried));
+        Appraisal::judge(
+            record,
+            &Asked {
+                reference_values: &values.values,
+                endorsements: &sorted.endorsements,
+                commitment,
+                at: now,
+            },
+        )
+    });
+    match judged {
+        Ok(appraisal) => Ok(Pin::Pinned(appraisal)),
+        Err(
+            NotAppraised::Document(_) | NotAppraised::Nothing | NotAppraised::Unsupported { .. },
+        ) => Ok(Pin::NotPinned),
+        Err(
+            error @ (NotAppraised::Encoding(_) | NotAppraised::Malformed(_) | NotAppraised::Key(_)),
+        ) => Err(EvidenceFailure::NotJudged {
+            path: arguments.record.clone(),
+            error,
+        }
+        .into()),
+    }
+}
+
+/// The exit codes of `evidence` are not those of `verify`.
+fn in_record(failure: Failure) -> Failure {
+    if let Failure::Evidence(failure) = failure {
+        Failure::InRecord(failure)
+    } else {
+        failure
+    }
 }
 
 /// One exit code for each verdict; the Python cMCP has one for all but the first.
@@ -74,6 +144,7 @@ fn expectations(arguments: &VerifyArgs) -> Result<Expectations, Failure> {
     let max_age = Duration::from_secs(arguments.max_age);
     let max_skew = Duration::from_secs(SKEW_SECONDS);
     let mut expected = Expectations::unpinned(Freshness::Checked { max_age, max_skew });
+    expected.profiles = AcceptedProfiles::with_draft();
     if let Some(text) = &arguments.policy_hash {
         expected.policy = Pin::Pinned(digest("--policy-hash", text)?);
     }
@@ -156,5 +227,6 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
 
 const MAX_RECORD: u64 = 64 << 20;
 const MAX_KEY: u64 = 64 << 10;
+const MAX_SIDECAR: u64 = 16 << 20;
 /// How far ahead of this machine's clock a record may be issued.
 const SKEW_SECONDS: u64 = 300;

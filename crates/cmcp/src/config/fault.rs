@@ -193,6 +193,8 @@ pub(crate) enum Fault {
     Policy(Box<PolicyError>),
     #[error("the policy bundle is {actual}, not {expected}; review it and pin the new digest")]
     PolicyHash { expected: String, actual: String },
+    #[error("`{path}` {what}")]
+    ReferenceValue { path: String, what: String },
     #[error(
         "a second issuer has `introspection`; keep one, since a token that does not say whose it is can be shown to one issuer only"
     )]
@@ -310,6 +312,7 @@ impl Fault {
             | Self::PlainHttp { .. }
             | Self::Policy(_)
             | Self::PrefixTaken { .. }
+            | Self::ReferenceValue { .. }
             | Self::SecondIntrospection
             | Self::SecretVariable { .. }
             | Self::SinkPair

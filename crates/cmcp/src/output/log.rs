@@ -32,7 +32,7 @@ impl Log {
             .with_writer(move || writer.clone());
         // Set once, here; a second time could only be a test's.
         let _set = match format {
-            Format::Human => log.with_target(false).try_init(),
+            Format::Ear | Format::Human => log.with_target(false).try_init(),
             Format::Json => log.json().try_init(),
         };
         Self(queue)

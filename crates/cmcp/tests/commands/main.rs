@@ -2,9 +2,15 @@
 #![cfg(test)]
 
 mod authorization;
+mod captured;
 mod checks;
 mod documents;
+mod evidence;
+mod judged;
 mod looking;
+mod measuring;
 mod proof;
+mod refreshing;
+mod signing;
 mod start;
 mod support;
